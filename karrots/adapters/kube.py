@@ -1,0 +1,195 @@
+"""The one door to API servers: raw JSON through the official client's connection layer.
+
+Typed models of the client are not used: they cost five times the memory and fail on the null lists that custom
+resources return (https://github.com/kubernetes-client/python/issues/1921). Objects are plain dicts as the API server
+sends them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from karrots.errors import Failed, LoginNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+Object = dict[str, Any]
+
+FIELD_MANAGER = "karrots"
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach one API server. `ca` is PEM; certificate and key are files of mode 0600; or a short-lived token."""
+
+    server: str
+    ca: str
+    certificate: Path | None = None
+    key: Path | None = None
+    token: str | None = None
+
+
+class ApiUnreachable(Failed):
+    """The API server did not answer at all."""
+
+
+class ApiRefused(Failed):
+    """The API server answered with an error status."""
+
+    def __init__(self, message: str, *, status: int, reason: str = "", why: str = "") -> None:
+        super().__init__(message, why=why)
+        self.status = status
+        self.reason = reason
+
+
+class Kube:
+    """One API server. Not shared between threads."""
+
+    def __init__(self, access: Access, *, timeout: float = 30.0) -> None:
+        from kubernetes.client import ApiClient, Configuration
+
+        settings = Configuration(
+            host=access.server,
+            ca_cert_data=access.ca,
+            cert_file=str(access.certificate) if access.certificate else None,
+            key_file=str(access.key) if access.key else None,
+        )
+        settings.retries = False
+        settings.proxy = None
+        self.access = access
+        self._timeout = timeout
+        self._client = ApiClient(settings)
+
+    def close(self) -> None:
+        self._client.rest_client.pool_manager.clear()
+
+    def request(
+        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+    ) -> tuple[int, Any]:
+        """One request; answers (status, decoded JSON or text). Raises ApiUnreachable only."""
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        if self.access.token:
+            headers["Authorization"] = f"Bearer {self.access.token}"
+        payload = body if body is None or content_type == "application/json" else json.dumps(body)
+        answer, data = self._call(method, path, headers, payload)
+        text = bytes(data).decode("utf-8", "replace")
+        is_json = answer.headers.get("Content-Type", "").startswith("application/json")
+        return int(answer.status), json.loads(text) if is_json and text else text
+
+    def _call(self, method: str, path: str, headers: dict[str, str], payload: object) -> tuple[Any, bytes]:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = self._client.call_api(
+                method, self.access.server + path, headers, payload, _request_timeout=self._timeout
+            )
+            return answer, answer.read()
+        except (HTTPError, ApiException, OSError) as error:
+            raise ApiUnreachable(
+                f"the API server at {self.access.server} does not answer", why=str(error)
+            ) from error
+
+    def _expect(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
+        status, answer = self.request(method, path, body, content_type)
+        if status < 300:
+            return answer
+        why = answer.get("message", "") if isinstance(answer, dict) else str(answer)[:400]
+        if status == 401:
+            raise LoginNeeded(f"the API server at {self.access.server} does not know us", why=why)
+        reason = answer.get("reason", "") if isinstance(answer, dict) else ""
+        raise ApiRefused(f"{method} {path} was refused with {status}", status=status, reason=reason, why=why)
+
+    def get(self, path: str) -> Object | None:
+        """The object, or None where there is none (or no such kind)."""
+        try:
+            found: Object = self._expect("GET", path)
+        except ApiRefused as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def list(self, path: str, **query: str) -> Iterator[Object]:
+        """All items of a collection, page by page; empty where the kind is not served."""
+        following = ""
+        while True:
+            page = self.get(f"{path}?{urlencode({'limit': PAGE, **query, **({'continue': following} if following else {})})}")
+            if page is None:
+                return
+            yield from page.get("items") or ()
+            following = page.get("metadata", {}).get("continue", "")
+            if not following:
+                return
+
+    def create(self, collection: str, obj: Mapping[str, Any]) -> bool:
+        """Make it unless it is there; True when it was made."""
+        try:
+            self._expect("POST", collection, dict(obj))
+        except ApiRefused as error:
+            if error.status == 409 and error.reason == "AlreadyExists":
+                return False
+            raise
+        return True
+
+    def apply(self, collection: str, obj: Mapping[str, Any]) -> Object:
+        """Server-side apply, as field manager `karrots`, taking over fields that others set."""
+        path = f"{collection}/{obj['metadata']['name']}?fieldManager={FIELD_MANAGER}&force=true"
+        applied: Object = self._expect("PATCH", path, dict(obj), "application/apply-patch+yaml")
+        return applied
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> Object | None:
+        """JSON merge patch; None where there is no such object."""
+        try:
+            merged: Object = self._expect("PATCH", path, dict(patch), "application/merge-patch+json")
+        except ApiRefused as error:
+            if error.status == 404:
+                return None
+            raise
+        return merged
+
+    def delete(self, path: str, propagation: str = "Background") -> bool:
+        """True when there was something to delete."""
+        try:
+            self._expect("DELETE", path, {"propagationPolicy": propagation})
+        except ApiRefused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+
+def kubeconfig(name: str, access: Access) -> Object:
+    """A self-contained kubeconfig document with one context called `name`."""
+    user: Object = {"token": access.token} if access.token else {}
+    if access.certificate and access.key:
+        user = {"client-certificate-data": _encoded(access.certificate), "client-key-data": _encoded(access.key)}
+    ca = base64.b64encode(access.ca.encode()).decode()
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": access.server, "certificate-authority-data": ca}}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+    }
+
+
+def _encoded(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+def condition(obj: Object, kind: str) -> Object | None:
+    """The condition of that type, when it speaks of the object's present generation."""
+    generation = obj.get("metadata", {}).get("generation")
+    for found in obj.get("status", {}).get("conditions") or ():
+        if found.get("type") == kind and found.get("observedGeneration", generation) == generation:
+            return dict(found)
+    return None

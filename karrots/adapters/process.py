@@ -1,0 +1,182 @@
+"""The one door to other programs: nothing else in karrots starts a process.
+
+Programs are started from argument lists, never through a shell, in a session of their own so that a Ctrl-C in the
+terminal reaches them only by our hand.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from karrots.errors import TimedOut, ToolFailed, ToolMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+TAIL_BYTES = 4000
+
+# What a program may inherit: enough to find tools, a home, a locale, a proxy and an agent, and no credentials by accident.
+INHERITED = (
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
+    "KARROTS_HOME", "KARROTS_ENGINE_BIN",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Completed:
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode("utf-8", "replace")
+
+
+def shell_line(argv: Sequence[str]) -> str:
+    """The command as a person would paste it."""
+    return shlex.join(argv)
+
+
+def find(program: str) -> str | None:
+    return shutil.which(program)
+
+
+def environment(extra: Mapping[str, str] | None = None, inherit: Sequence[str] = ()) -> dict[str, str]:
+    """The allow-listed part of our own environment, `inherit` names more of it, `extra` is set on top."""
+    kept = {name: os.environ[name] for name in (*INHERITED, *inherit) if name in os.environ}
+    return kept | dict(extra or {})
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float = 30.0,
+    check: bool = True,
+) -> Completed:
+    """Run to the end and keep the output.
+
+    Raises ToolMissing when there is no such program, TimedOut after `timeout` seconds, and, with `check`, ToolFailed on
+    an exit status other than 0.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            cwd=cwd,
+            env=dict(env) if env is not None else environment(),
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise missing(argv[0], cwd) from error
+    except subprocess.TimeoutExpired as error:
+        raise TimedOut(
+            f"{Path(argv[0]).name} did not answer within {timeout:.0f} s", why=shell_line(argv)
+        ) from error
+    completed = Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    if check and completed.status != 0:
+        raise failed(completed)
+    return completed
+
+
+def failed(completed: Completed) -> ToolFailed:
+    tail = (completed.stderr or completed.stdout)[-TAIL_BYTES:].decode("utf-8", "replace")
+    return ToolFailed(
+        f"{Path(completed.argv[0]).name} {_verb(completed.argv)} ended with status {completed.status}",
+        argv=completed.argv,
+        status=completed.status,
+        tail=tail,
+    )
+
+
+def _verb(argv: Sequence[str]) -> str:
+    words = [word for word in argv[1:] if not word.startswith("-") and "=" not in word]
+    return words[0] if words else ""
+
+
+def missing(program: str, cwd: Path | None) -> ToolMissing | ToolFailed:
+    if cwd is not None and not cwd.is_dir():
+        return ToolFailed(f"the folder {cwd} is gone", argv=(program,), status=127)
+    return ToolMissing(
+        f"{program} is not on this computer", why="it was looked for on PATH", hint="karrots doctor"
+    )
+
+
+def stream(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    errors: Path,
+    on_line: Callable[[str], None],
+    grace: float = 600.0,
+) -> int:
+    """Run and hand over each line of stdout as it comes; stderr goes to the file `errors`.
+
+    When we are interrupted (or `on_line` raises) the program gets one SIGINT and `grace` seconds to finish what it is
+    doing, and only then SIGKILL. Returns the exit status.
+    """
+    with errors.open("ab") as sink:
+        try:
+            child = subprocess.Popen(
+                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=sink, text=True, errors="replace", bufsize=1, start_new_session=True,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise missing(argv[0], cwd) from error
+    try:
+        assert child.stdout is not None  # noqa: S101  (PIPE was asked for)
+        for line in child.stdout:
+            on_line(line)
+        return child.wait()
+    except BaseException:
+        stop(child, grace)
+        raise
+
+
+def stop(child: subprocess.Popen[str], grace: float) -> None:
+    """SIGINT, wait, SIGKILL; what the program still says is read so that it cannot block on a full pipe."""
+    with suppress(ProcessLookupError):
+        child.send_signal(signal.SIGINT)
+    try:
+        child.communicate(timeout=grace)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+
+
+def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a program that outlives us; its output is appended to `log`."""
+    with log.open("ab") as sink:
+        try:
+            return subprocess.Popen(
+                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise missing(argv[0], cwd) from error
+
+
+def replace_with(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run in the foreground on our own terminal (`karrots run NAME -- kubectl …`) and give its exit status."""
+    try:
+        return subprocess.call(list(argv), env=dict(env))
+    except FileNotFoundError as error:
+        raise missing(argv[0], None) from error
