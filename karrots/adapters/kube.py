@@ -91,11 +91,9 @@ class Kube:
             answer = self._client.call_api(
                 method, self.access.server + path, headers, payload, _request_timeout=self._timeout
             )
-            return answer, answer.read()
+            return answer, answer.response.data
         except (HTTPError, ApiException, OSError) as error:
-            raise ApiUnreachable(
-                f"the API server at {self.access.server} does not answer", why=str(error)
-            ) from error
+            raise ApiUnreachable(f"the API server at {self.access.server} does not answer", why=str(error)) from error
 
     def _expect(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
         status, answer = self.request(method, path, body, content_type)
@@ -121,7 +119,8 @@ class Kube:
         """All items of a collection, page by page; empty where the kind is not served."""
         following = ""
         while True:
-            page = self.get(f"{path}?{urlencode({'limit': PAGE, **query, **({'continue': following} if following else {})})}")
+            asked = {"limit": str(PAGE), **query} | ({"continue": following} if following else {})
+            page = self.get(f"{path}?{urlencode(asked)}")
             if page is None:
                 return
             yield from page.get("items") or ()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 4000
 
-# What a program may inherit: enough to find tools, a home, a locale, a proxy and an agent, and no credentials by accident.
+# What a program may inherit: enough to find tools, a home, a locale and a proxy, and no credentials by accident.
 INHERITED = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TERM",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
@@ -87,9 +87,7 @@ def run(
     except FileNotFoundError as error:
         raise missing(argv[0], cwd) from error
     except subprocess.TimeoutExpired as error:
-        raise TimedOut(
-            f"{Path(argv[0]).name} did not answer within {timeout:.0f} s", why=shell_line(argv)
-        ) from error
+        raise TimedOut(f"{Path(argv[0]).name} did not answer within {timeout:.0f} s", why=shell_line(argv)) from error
     completed = Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
     if check and completed.status != 0:
         raise failed(completed)
@@ -114,9 +112,7 @@ def _verb(argv: Sequence[str]) -> str:
 def missing(program: str, cwd: Path | None) -> ToolMissing | ToolFailed:
     if cwd is not None and not cwd.is_dir():
         return ToolFailed(f"the folder {cwd} is gone", argv=(program,), status=127)
-    return ToolMissing(
-        f"{program} is not on this computer", why="it was looked for on PATH", hint="karrots doctor"
-    )
+    return ToolMissing(f"{program} is not on this computer", why="it was looked for on PATH", hint="karrots doctor")
 
 
 def stream(
@@ -168,7 +164,8 @@ def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) 
     with log.open("ab") as sink:
         try:
             return subprocess.Popen(
-                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                start_new_session=True,
             )  # fmt: skip
         except FileNotFoundError as error:
             raise missing(argv[0], cwd) from error

@@ -1,0 +1,223 @@
+"""Operations are tuples of steps; a step looks, acts, and looks again.
+
+Truth is what a step's `check` observes. The journal tells what was begun, for people, for timings and for a later
+look; deleting it changes no outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from karrots import places
+from karrots.errors import Failed, Interrupted, KarrotsError
+from karrots.report.events import (
+    Noted,
+    StepFailed,
+    StepFinished,
+    StepPlanned,
+    StepProgress,
+    StepSkipped,
+    StepStarted,
+    Warned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from karrots.report.events import Reporter
+
+RUNS_KEPT = 50
+RUNS_READ_FOR_TIMINGS = 20
+
+
+@dataclass(frozen=True)
+class Done:
+    why: str
+
+
+@dataclass(frozen=True)
+class Needed:
+    why: str
+
+
+ContextT_contra = TypeVar("ContextT_contra", contravariant=True)
+
+
+class Step(Protocol[ContextT_contra]):
+    """`name` is stable and goes into journals, `title` is shown. `run` may return a few words on what came of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    def check(self, ctx: ContextT_contra, /) -> Done | Needed: ...
+
+    def run(self, ctx: ContextT_contra, /) -> str | None: ...
+
+
+@dataclass
+class Run:
+    """One execution of an operation: a private folder with a journal and the tools' logs."""
+
+    id: str
+    verb: str
+    cluster: str
+    folder: Path
+    reporter: Reporter
+    resume: str = ""
+    began: float = field(default_factory=time.monotonic)
+    current: str = ""
+
+    @classmethod
+    def begin(cls, run_id: str, verb: str, cluster: str, reporter: Reporter, *, resume: str = "") -> Run:
+        """`resume` is the command that goes on after a failure."""
+        folder = places.private_folder(places.runs() / run_id)
+        run = cls(run_id, verb, cluster, folder, reporter, resume)
+        run.write("begun", verb=verb, cluster=cluster, pid=os.getpid(), resume=resume)
+        forget_old_runs()
+        return run
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def write(self, what: str, **facts: Any) -> None:
+        """One fsynced line; an intent is on disk before its effect."""
+        line = json.dumps({"at": time.time(), "what": what, **facts}, sort_keys=True)
+        descriptor = os.open(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def progress(self, detail: str) -> None:
+        self.reporter.emit(StepProgress(self.current, detail))
+
+    def note(self, message: str) -> None:
+        self.reporter.emit(Noted(message))
+
+    def warn(self, message: str) -> None:
+        self.reporter.emit(Warned(message))
+
+
+class Pipeline(Generic[ContextT_contra]):
+    def __init__(self, steps: Sequence[Step[ContextT_contra]], run: Run) -> None:
+        self._steps = steps
+        self._run = run
+        self._usual = usual_seconds(run.verb)
+
+    def dry_run(self, ctx: ContextT_contra) -> list[StepPlanned]:
+        """Checks alone; nothing is changed."""
+        planned = []
+        for step in self._steps:
+            looked = step.check(ctx)
+            planned.append(StepPlanned(step.name, step.title, isinstance(looked, Needed), looked.why))
+            self._run.reporter.emit(planned[-1])
+        return planned
+
+    def execute(self, ctx: ContextT_contra) -> None:
+        """Raises what a step raised, with the log and the command that goes on filled in."""
+        try:
+            for step in self._steps:
+                self._one(step, ctx)
+        except KeyboardInterrupt as error:
+            self._run.write("interrupted", step=self._run.current)
+            raise Interrupted(
+                f"{self._run.verb} {self._run.cluster} was interrupted at '{self._run.current}'",
+                why="what is done is kept",
+                hint=self._run.resume,
+                log=self._run.folder,
+            ) from error
+        except KarrotsError as error:
+            self._run.write("failed", step=self._run.current, message=error.message)
+            error.hint = error.hint or self._run.resume
+            error.log = error.log or self._run.folder
+            raise
+        self._run.write("finished", seconds=self._run.seconds)
+
+    def usual_total(self) -> float | None:
+        return self._usual.get("")
+
+    def _one(self, step: Step[ContextT_contra], ctx: ContextT_contra) -> None:
+        self._run.current = step.name
+        looked = step.check(ctx)
+        if isinstance(looked, Done):
+            self._run.write("skipped", step=step.name, why=looked.why)
+            self._run.reporter.emit(StepSkipped(step.name, step.title, looked.why))
+            return
+        self._run.write("intent", step=step.name, why=looked.why)
+        self._run.reporter.emit(StepStarted(step.name, step.title, self._usual.get(step.name)))
+        began = time.monotonic()
+        try:
+            detail = step.run(ctx)
+            self._look_again(step, ctx)
+        except BaseException as error:
+            self._run.reporter.emit(StepFailed(step.name, step.title, time.monotonic() - began, str(error)))
+            raise
+        seconds = time.monotonic() - began
+        self._run.write("done", step=step.name, seconds=seconds)
+        self._run.reporter.emit(StepFinished(step.name, step.title, seconds, detail or ""))
+
+    def _look_again(self, step: Step[ContextT_contra], ctx: ContextT_contra) -> None:
+        looked = step.check(ctx)
+        if isinstance(looked, Needed):
+            raise Failed(f"'{step.title}' ran without an error, but the world does not show it", why=looked.why)
+
+
+def journal_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """What a run wrote; a line cut short by a kill is passed over."""
+    try:
+        text = (folder / "journal.jsonl").read_text("utf-8")
+    except OSError:
+        return
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
+
+
+def past_runs() -> list[Path]:
+    """Run folders, newest first (their names are ULIDs)."""
+    folder = places.runs()
+    return sorted((p for p in folder.iterdir() if p.is_dir()), reverse=True) if folder.is_dir() else []
+
+
+def usual_seconds(verb: str) -> dict[str, float]:
+    """Median seconds per step of the verb's finished runs on this computer; '' is the whole."""
+    seen: dict[str, list[float]] = {}
+    for folder in past_runs()[:RUNS_READ_FOR_TIMINGS]:
+        lines = list(journal_lines(folder))
+        if lines and lines[0].get("verb") == verb and lines[-1].get("what") == "finished":
+            for name, seconds in _durations(lines):
+                seen.setdefault(name, []).append(seconds)
+    return {name: statistics.median(values) for name, values in seen.items()}
+
+
+def _durations(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[str, float]]:
+    for entry in lines:
+        if entry.get("what") == "done":
+            yield str(entry.get("step")), float(entry.get("seconds", 0))
+        if entry.get("what") == "finished":
+            yield "", float(entry.get("seconds", 0))
+
+
+def forget_old_runs() -> None:
+    import shutil
+
+    for folder in past_runs()[RUNS_KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
