@@ -1,0 +1,108 @@
+"""cluster.yaml: what a cluster is made of. It holds nothing that belongs to one cluster alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from karrots.spec import loading
+from karrots.spec.identity import IDENTITY_VARIABLES
+from karrots.spec.model import API_VERSION, Form, Interval, Label, Model, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Provider = Literal["local", "eks", "gke", "aks"]
+PROVIDERS: tuple[Provider, ...] = ("local", "eks", "gke", "aks")
+
+
+def _not_identity(name: str) -> str:
+    if name in IDENTITY_VARIABLES:
+        raise ValueError("is set by karrots for each cluster; choose another name")
+    return name
+
+
+VariableName = Annotated[
+    str,
+    Form(r"[_a-zA-Z][_a-zA-Z0-9]*", "letters, digits and '_' (it is a variable's name)"),
+    AfterValidator(_not_identity),
+]
+
+
+class NodePool(Model):
+    """Either `count`, or `min` and `max`."""
+
+    size: str | None = Field(
+        default=None, min_length=1, description="Machine type in the provider's words; not used by local."
+    )
+    count: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(default=None, description="A fixed number of nodes.")
+    min: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(
+        default=None, description="Fewest nodes when the pool scales."
+    )
+    max: Annotated[Whole, Field(ge=1, le=1000)] | None = Field(
+        default=None, description="Most nodes when the pool scales."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_size(self) -> NodePool:
+        scaled = self.min is not None or self.max is not None
+        if scaled == (self.count is not None):
+            raise ValueError("needs either 'count', or 'min' and 'max'")
+        if scaled and (self.min is None or self.max is None or self.min > self.max):
+            raise ValueError("needs both 'min' and 'max', and 'min' may not be above 'max'")
+        return self
+
+    @property
+    def initial(self) -> int:
+        """Nodes at the start."""
+        return self.count if self.count is not None else self.min or 0
+
+
+class Network(Model):
+    """Shape only: address ranges belong to one cluster and are leased from karrots.yaml."""
+
+    zones: Annotated[Whole, Field(ge=1, le=6)] = Field(
+        default=2, description="Availability zones to spread over; clouds only."
+    )
+    nat: Literal["single", "per-zone", "none"] = Field(
+        default="single", description="How nodes reach out; clouds only."
+    )
+
+
+class Flux(Model):
+    version: Annotated[str, Form(r"2\.[0-9]{1,3}(\.[0-9]{1,3})?", 'a version such as "2.9"')] = Field(
+        default="2.9", description="Flux version every branch of this directory gets."
+    )
+    interval: Interval = Field(default="1m", description="How often Flux looks at git without being asked.")
+
+
+class ClusterSpec(Model):
+    api_version: Literal["karrots.dev/v1"] = Field(alias="apiVersion")
+    kind: Literal["Cluster"]
+    provider: Provider = Field(description="Where clusters of this directory live.")
+    kubernetes: Annotated[str, Form(r"1\.[0-9]{2}", 'a minor version in quotes such as "1.36"')] = Field(
+        description="Kubernetes minor version."
+    )
+    nodes: dict[Label, NodePool] = Field(min_length=1, description="Node pools by name.")
+    network: Network = Field(default_factory=Network, description="Shape of the network, no addresses.")
+    flux: Flux = Field(default_factory=Flux, description="Flux, which applies flux/ of this directory.")
+    variables: dict[VariableName, str] = Field(
+        default_factory=dict, description="Further ${variables} for the manifests, beside the cluster's identity."
+    )
+    terraform: Literal["rendered", "ejected"] = Field(
+        default="rendered", description="'ejected' once terraform/ is kept by hand (karrots eject)."
+    )
+
+    @property
+    def node_count(self) -> int:
+        return sum(pool.initial for pool in self.nodes.values())
+
+
+def load_cluster(data: bytes | str, source: str, overrides: Mapping[str, str] | None = None) -> ClusterSpec:
+    """Raises UsageError with file:line:column; `overrides` are dotted paths, typed by the schema."""
+    return loading.load(ClusterSpec, data, source, overrides or {})
+
+
+def json_schema() -> dict[str, Any]:
+    return loading.json_schema(ClusterSpec, f"cluster.yaml of karrots ({API_VERSION})")

@@ -1,0 +1,113 @@
+"""karrots.yaml: what all clusters of a fleet repository share."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from karrots.spec import loading
+from karrots.spec.model import API_VERSION, Age, DnsName, Form, Label, Model, Whole
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+def _private_range(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"must be an IPv4 range such as 10.64.0.0/10: {error}") from error
+    if not network.is_private and network not in ipaddress.IPv4Network("100.64.0.0/10"):
+        raise ValueError(f"must be a private range, '{value}' is not")
+    return value
+
+
+class Git(Model):
+    remote: Annotated[str, Form(r"[A-Za-z0-9_][A-Za-z0-9._-]*", "the name of a git remote")] | None = Field(
+        default="origin",
+        description="Remote that story branches and the ledger are pushed to, when the repository has it.",
+    )
+
+
+class Addresses(Model):
+    pool: Annotated[str, AfterValidator(_private_range)] = Field(
+        default="10.64.0.0/10", description="Private range that every cluster's own range is leased from."
+    )
+    prefix: Annotated[Whole, Field(ge=8, le=28)] = Field(default=16, description="Size of one cluster's range.")
+
+    @model_validator(mode="after")
+    def _pool_holds_ranges(self) -> Addresses:
+        if ipaddress.IPv4Network(self.pool).prefixlen > self.prefix:
+            raise ValueError(f"leases ranges of /{self.prefix}, but its pool {self.pool} is smaller")
+        return self
+
+
+class S3State(Model):
+    bucket: Text = Field(description="S3 bucket for Terraform states.")
+    region: Text | None = Field(default=None, description="Region of the bucket, when it is another.")
+
+
+class GcsState(Model):
+    bucket: Text = Field(description="Cloud Storage bucket for Terraform states.")
+
+
+class AzureState(Model):
+    resource_group: Text = Field(description="Resource group of the storage account.")
+    storage_account: Text
+    container: Text
+
+
+class Local(Model):
+    """Nothing to set: it is the computer karrots runs on."""
+
+
+class Eks(Model):
+    account: Annotated[str, Form(r"[0-9]{12}", "an AWS account of 12 digits")] = Field(description="AWS account.")
+    region: Text = Field(description="AWS region, e.g. eu-central-1.")
+    state: S3State | None = None
+
+
+class Gke(Model):
+    project: Text = Field(description="Google Cloud project.")
+    region: Text = Field(description="Google Cloud region, e.g. europe-west3.")
+    state: GcsState | None = None
+
+
+class Aks(Model):
+    subscription: Text = Field(description="Azure subscription.")
+    region: Text = Field(description="Azure region, e.g. westeurope.")
+    state: AzureState | None = None
+
+
+class Providers(Model):
+    local: Local | None = None
+    eks: Eks | None = None
+    gke: Gke | None = None
+    aks: Aks | None = None
+
+
+class Policies(Model):
+    ttl: Age | None = Field(
+        default=None, description="Age at which a branched cluster expires when --ttl says nothing."
+    )
+    protected: list[Label] = Field(default_factory=list, description="Clusters that karrots refuses to destroy.")
+
+
+class FleetSpec(Model):
+    api_version: Literal["karrots.dev/v1"] = Field(alias="apiVersion")
+    kind: Literal["Fleet"]
+    domain: DnsName = Field(description="Clusters get <name>.<domain>.")
+    git: Git = Field(default_factory=Git)
+    addresses: Addresses = Field(default_factory=Addresses)
+    providers: Providers = Field(default_factory=Providers, description="Accounts and state backends of each provider.")
+    policies: Policies = Field(default_factory=Policies)
+
+
+def load_fleet(data: bytes | str, source: str) -> FleetSpec:
+    """Raises UsageError with file:line:column."""
+    return loading.load(FleetSpec, data, source, {})
+
+
+def json_schema() -> dict[str, Any]:
+    return loading.json_schema(FleetSpec, f"karrots.yaml ({API_VERSION})")
