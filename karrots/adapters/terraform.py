@@ -1,0 +1,341 @@
+"""The one door to Terraform (and OpenTofu): typed events in, typed values and errors out, never its prose.
+
+A Root is a folder of its own for each run: the rendered root, Terraform's data, the saved plan and the log are in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from karrots import places
+from karrots.adapters import process, terraform_argv
+from karrots.adapters.terraform_events import (
+    DiagnosticSeen,
+    Drifted,
+    Event,
+    Planned,
+    Said,
+    Summary,
+    decode,
+    diagnostic,
+)
+from karrots.adapters.terraform_run import follow
+from karrots.adapters.terraform_tool import Tool, locate
+from karrots.adapters.terraform_values import Output, masked, outputs
+from karrots.errors import Diagnostic, Failed, KarrotsError, Refused, ToolFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from karrots.adapters.terraform_state import StateServer
+
+__all__ = ["Output", "Plan", "Root", "StateUnsaved", "Tool", "environment", "locate"]
+
+LOG = "terraform.log"
+PLAN_FILE = "karrots.tfplan"
+# Terraform writes it when it could not send the state anywhere.
+UNSAVED = "errored.tfstate"
+# Clouds take their time; Terraform ends sooner when it can.
+GRACE_SECONDS = 600.0
+READ_SECONDS = 300.0
+
+# What a user may have set for Terraform itself. Everything else of TF_* stays out: TF_CLI_ARGS and TF_WORKSPACE would
+# change what our own arguments mean, and TF_VAR_* would get past the files that hold every value.
+INHERITED = (
+    "TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE", "TF_LOG",
+    "TF_REGISTRY_CLIENT_TIMEOUT", "SSH_AUTH_SOCK",
+)  # fmt: skip
+TOKENS = "TF_TOKEN_"
+FORBIDDEN = re.compile(r"TF_CLI_ARGS|TF_WORKSPACE$|TF_DATA_DIR$|TF_INPUT$")
+CONFIGURED_CACHE = re.compile(r'^\s*plugin_cache_dir\s*=\s*"([^"]+)"', re.MULTILINE)
+DESTRUCTIVE = frozenset({"delete", "replace"})
+
+
+_Kind = TypeVar("_Kind")
+
+
+class StateUnsaved(Failed):
+    """Terraform changed the world and could not save its state; the file it left is the only record."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A saved plan. `digest` holds apply to the very file that was shown; `changes` leaves out what stays as it is."""
+
+    file: Path
+    digest: str
+    changes: tuple[Planned, ...]
+    drift: tuple[Drifted, ...]
+    counts: Summary
+    has_changes: bool
+
+    @property
+    def destructive(self) -> tuple[Planned, ...]:
+        """Changes that end something that exists."""
+        return tuple(change for change in self.changes if change.action in DESTRUCTIVE)
+
+
+class Root:
+    """One run's folder. `environment` is added to what Terraform may see, credentials of a provider for example.
+
+    With `state`, the backend is served by us, and a state that Terraform could not send is brought home.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tool: Tool,
+        environment: Mapping[str, str] | None = None,
+        on_event: Callable[[Event], None] = lambda _: None,
+        *,
+        state: StateServer | None = None,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        self.folder = folder
+        self.tool = tool
+        self.log = folder / LOG
+        self._extra = dict(environment or {}) | (state.environment() if state else {})
+        self._on_event = on_event
+        self._state = state
+        self._grace = grace
+
+    def init(self, backend_config: Mapping[str, str] | None = None) -> None:
+        """`backend_config` shows in the process list: no secrets in it."""
+        argv = terraform_argv.init(
+            self.tool.path,
+            json=self.tool.speaks_json_at_init,
+            backend_config=backend_config,
+            keep_lock_file=(self.folder / ".terraform.lock.hcl").exists(),
+        )
+        with _one_init_at_a_time(Path(self._environment()["TF_PLUGIN_CACHE_DIR"])):
+            self._stream("init", argv)
+
+    def validate(self) -> None:
+        argv = terraform_argv.validate(self.tool.path)
+        answer = self._read(argv, accepted=(0, 1))
+        found = [item for item in answer.get("diagnostics", []) if item.get("severity") == "error"]
+        if found:
+            raise self._failure("validate", argv, 1, [diagnostic(item) for item in found], "")
+
+    def plan(
+        self,
+        *,
+        destroy: bool = False,
+        out: Path | None = None,
+        refresh: bool = True,
+        replace: Sequence[str] = (),
+        targets: Sequence[str] = (),
+    ) -> Plan:
+        """Compare the world with the root and save what would be done; a state left unsaved comes home first."""
+        self.save_state()
+        file = out or self.folder / PLAN_FILE
+        file.unlink(missing_ok=True)
+        argv = terraform_argv.plan(
+            self.tool.path, file, destroy=destroy, refresh=refresh, replace=replace, targets=targets
+        )
+        heard = self._stream("plan", argv, accepted=(0, 2))
+        file.chmod(0o600)
+        return Plan(
+            file,
+            _digest(file),
+            tuple(change for change in heard.of(Planned) if change.action != "noop"),
+            tuple(heard.of(Drifted)),
+            (heard.of(Summary) or [Summary("plan")])[-1],
+            heard.status == 2,
+        )
+
+    def apply(self, plan: Plan) -> Summary:
+        """Carry out a saved plan, once: the file is deleted, as applying an old plan again is refused by Terraform.
+
+        Raises Refused when the file is not the one that was planned.
+        """
+        if not plan.file.exists() or _digest(plan.file) != plan.digest:
+            raise Refused(
+                "the saved Terraform plan is not the one that was shown",
+                why=f"{plan.file} has changed or is gone",
+                hint="run the same command again to plan anew",
+            )
+        try:
+            heard = self._stream("apply", terraform_argv.apply(self.tool.path, plan.file))
+        finally:
+            plan.file.unlink(missing_ok=True)
+        return (heard.of(Summary) or [Summary("apply")])[-1]
+
+    def outputs(self) -> dict[str, Output]:
+        if self._state:
+            return self._state.store.outputs()
+        return outputs(self._read(terraform_argv.output(self.tool.path)))
+
+    def show(self, plan: Plan | None = None) -> dict[str, Any]:
+        """The plan, or the present state, as Terraform describes it in JSON, with sensitive values covered."""
+        return masked(self._read(terraform_argv.show(self.tool.path, plan.file if plan else None)))
+
+    def save_state(self) -> bool:
+        """Save the state that a run in this folder could not; False when there is none. Raises StateUnsaved."""
+        file = self.folder / UNSAVED
+        if not file.exists():
+            return False
+        try:
+            if self._state:
+                self._state.store.adopt(file)
+            else:
+                process.run(self._push(file), cwd=self.folder, env=self._environment(), timeout=READ_SECONDS)
+        except (KarrotsError, OSError) as error:
+            raise StateUnsaved(
+                "the Terraform state could not be saved",
+                why=f"{file} holds it: {error}",
+                hint=f"keep {file}, free what stood in the way, then run the same command again",
+                log=self.log,
+            ) from error
+        file.unlink()
+        return True
+
+    def _push(self, file: Path) -> list[str]:
+        return terraform_argv.state_push(self.tool.path, file)
+
+    def _environment(self) -> dict[str, str]:
+        return environment(self._extra)
+
+    def _stream(self, verb: str, argv: list[str], accepted: Sequence[int] = (0,)) -> _Heard:
+        """One run of Terraform with its events handed on. Raises ToolFailed, with the diagnostics."""
+        heard = _Heard(self._on_event)
+        try:
+            heard.status = follow(
+                argv,
+                cwd=self.folder,
+                env=self._environment(),
+                log=self.log,
+                on_line=heard,
+                on_stop=self._on_event,
+                grace=self._grace,
+            )
+        finally:
+            if self._state:
+                self._state.release()
+            self.save_state()
+        if heard.status not in accepted:
+            errors = [seen.diagnostic for seen in heard.of(DiagnosticSeen) if seen.severity == "error"]
+            raise self._failure(verb, argv, heard.status, errors, heard.tail())
+        return heard
+
+    def _read(self, argv: list[str], accepted: Sequence[int] = (0,)) -> dict[str, Any]:
+        """A verb that answers with one JSON document."""
+        done = process.run(argv, cwd=self.folder, env=self._environment(), timeout=READ_SECONDS, check=False)
+        if done.status not in accepted:
+            raise process.failed(done)
+        # Warnings about a backend have been seen on stdout before the document.
+        start = re.search(r"^\{", done.text, re.MULTILINE)
+        try:
+            return dict(json.loads(done.text[start.start() :])) if start else {}
+        except ValueError as error:
+            raise process.failed(done) from error
+
+    def _failure(
+        self, verb: str, argv: Sequence[str], status: int, errors: Sequence[Diagnostic], tail: str
+    ) -> ToolFailed:
+        message = f"{self.tool.kind} {verb} failed"
+        if status < 0:
+            message = f"{self.tool.kind} {verb} was ended by {signal.Signals(-status).name}"
+        if errors:
+            message += _place(errors[0])
+        return ToolFailed(
+            message,
+            argv=argv,
+            status=status,
+            tail=tail,
+            diagnostics=errors,
+            why=_reason(errors),
+            log=self.log,
+        )
+
+
+@dataclass
+class _Heard:
+    """What one run said."""
+
+    listener: Callable[[Event], None]
+    status: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        event = decode(line)
+        if event is None:
+            return
+        self.events.append(event)
+        self.listener(event)
+
+    def of(self, kind: type[_Kind]) -> list[_Kind]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def tail(self) -> str:
+        return "\n".join(said.text for said in self.of(Said))[-process.TAIL_BYTES :]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All that Terraform sees: what it may inherit, `extra` without what would bend our arguments, fixed settings."""
+    tokens = [name for name in os.environ if name.startswith(TOKENS)]
+    kept = process.environment(inherit=(*INHERITED, *tokens))
+    if not Path(kept.get("TF_CLI_CONFIG_FILE", os.devnull)).exists():
+        # A file that is not there costs a warning at every call.
+        del kept["TF_CLI_CONFIG_FILE"]
+    cache = _plugin_cache(kept)
+    fixed = {
+        "TF_IN_AUTOMATION": "1",
+        "TF_INPUT": "0",
+        "CHECKPOINT_DISABLE": "1",
+        "NO_COLOR": "1",
+        "KARROTS_PYTHON": sys.executable,
+        "TF_PLUGIN_CACHE_DIR": str(cache),
+    }
+    allowed = {name: value for name, value in (extra or {}).items() if not FORBIDDEN.match(name)}
+    return kept | allowed | fixed
+
+
+def _plugin_cache(env: Mapping[str, str]) -> Path:
+    """Where providers are kept between runs, each of which has a folder of its own: the user's place, or ours."""
+    if "TF_PLUGIN_CACHE_DIR" in env:
+        return Path(env["TF_PLUGIN_CACHE_DIR"])
+    settings = Path(env.get("TF_CLI_CONFIG_FILE", Path.home() / ".terraformrc"))
+    if settings.is_file():
+        configured = CONFIGURED_CACHE.search(settings.read_text(encoding="utf-8", errors="replace"))
+        if configured:
+            return Path(os.path.expandvars(configured[1]))
+    return places.cache() / "terraform-providers"
+
+
+@contextmanager
+def _one_init_at_a_time(folder: Path) -> Iterator[None]:
+    """Terraform's plugin cache breaks when two fill it: https://github.com/hashicorp/terraform/issues/31964."""
+    places.private_folder(folder)
+    with (folder / ".karrots-init.lock").open("a") as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)
+        yield
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _place(error: Diagnostic) -> str:
+    source = f"{error.file}:{error.line}" if error.file else ""
+    if error.address and source:
+        return f" at {error.address} ({source})"
+    return f" at {error.address or source}" if error.address or source else ""
+
+
+def _reason(errors: Sequence[Diagnostic]) -> str:
+    if not errors:
+        return ""
+    first = errors[0]
+    said = f"{first.summary}: {first.detail}" if first.detail else first.summary
+    return f"{said} (and {len(errors) - 1} more)" if len(errors) > 1 else said

@@ -1,0 +1,226 @@
+"""Terraform's `-json` lines as typed events; pure.
+
+Format: https://developer.hashicorp.com/terraform/internals/machine-readable-ui. Any 1.x of it is read, types we do not
+know are left out, and a line that is no JSON (warnings of the CLI configuration, a panic) is handed over as text.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from karrots.errors import Diagnostic, PreflightFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DETAIL_CHARACTERS = 4000
+
+
+@dataclass(frozen=True)
+class Started:
+    """First line of every run: `tool` is terraform or tofu."""
+
+    tool: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """`action` is create, read, update, replace, delete, move, remove or import."""
+
+    address: str
+    action: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """The world differs from the state."""
+
+    address: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`operation` is plan, apply or destroy. A failed apply has none."""
+
+    operation: str
+    add: int = 0
+    change: int = 0
+    remove: int = 0
+    imported: int = 0
+
+
+@dataclass(frozen=True)
+class ResourceStarted:
+    address: str
+    action: str
+
+
+@dataclass(frozen=True)
+class ResourceProgress:
+    """Every ten seconds; OpenTofu before 1.13 sends only the first, so silence means nothing."""
+
+    address: str
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ResourceDone:
+    address: str
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ResourceFailed:
+    """The reason comes later, as a DiagnosticSeen."""
+
+    address: str
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ProvisionerSaid:
+    """A line of output of a provisioner's command."""
+
+    address: str
+    provisioner: str
+    text: str
+
+
+@dataclass(frozen=True)
+class DiagnosticSeen:
+    """`severity` is error or warning."""
+
+    severity: str
+    diagnostic: Diagnostic
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """We were interrupted `presses` times; Terraform finishes what it is doing, for at most `grace` seconds."""
+
+    presses: int
+    grace: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that is no event."""
+
+    text: str
+
+
+Event = (
+    Started
+    | Planned
+    | Drifted
+    | Summary
+    | ResourceStarted
+    | ResourceProgress
+    | ResourceDone
+    | ResourceFailed
+    | ProvisionerSaid
+    | DiagnosticSeen
+    | Stopping
+    | Said
+)
+
+
+def decode(line: str) -> Event | None:
+    """The event in a line of output; None for an empty line or an event of no use to us.
+
+    Raises PreflightFailed when the tool speaks another major version of the format.
+    """
+    line = line.rstrip("\r\n")
+    if not line.strip():
+        return None
+    try:
+        message = json.loads(line)
+        read = _READERS.get(message["type"])
+        return read(message) if read else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Said(line)
+
+
+def diagnostic(found: Mapping[str, Any]) -> Diagnostic:
+    place = found.get("range") or {}
+    return Diagnostic(
+        summary=found.get("summary", ""),
+        detail=found.get("detail", "").strip()[-DETAIL_CHARACTERS:],
+        address=found.get("address", ""),
+        file=place.get("filename", ""),
+        line=(place.get("start") or {}).get("line", 0),
+    )
+
+
+def _started(message: dict[str, Any]) -> Started:
+    spoken = str(message["ui"])
+    if spoken.partition(".")[0] != "1":
+        raise PreflightFailed(
+            "this Terraform cannot be used",
+            why=f"its machine-readable output has version {spoken}, and karrots reads 1.x",
+            hint="set KARROTS_TERRAFORM to an older terraform or tofu",
+        )
+    tool = "tofu" if "tofu" in message else "terraform"
+    return Started(tool, str(message[tool]))
+
+
+def _planned(message: dict[str, Any]) -> Planned:
+    change = message["change"]
+    return Planned(change["resource"]["addr"], change["action"], change.get("reason", ""))
+
+
+def _drifted(message: dict[str, Any]) -> Drifted:
+    change = message["change"]
+    return Drifted(change["resource"]["addr"], change["action"])
+
+
+def _summary(message: dict[str, Any]) -> Summary:
+    changes = message["changes"]
+    return Summary(changes["operation"], changes["add"], changes["change"], changes["remove"], changes.get("import", 0))
+
+
+def _resource_started(message: dict[str, Any]) -> ResourceStarted:
+    hook = message["hook"]
+    return ResourceStarted(hook["resource"]["addr"], hook["action"])
+
+
+def _timed(
+    kind: type[ResourceProgress | ResourceDone | ResourceFailed],
+) -> Callable[[dict[str, Any]], Event]:
+    def read(message: dict[str, Any]) -> Event:
+        hook = message["hook"]
+        return kind(hook["resource"]["addr"], hook["action"], float(hook.get("elapsed_seconds", 0)))
+
+    return read
+
+
+def _provisioner_said(message: dict[str, Any]) -> ProvisionerSaid:
+    hook = message["hook"]
+    return ProvisionerSaid(hook["resource"]["addr"], hook["provisioner"], hook["output"].rstrip())
+
+
+def _diagnostic_seen(message: dict[str, Any]) -> DiagnosticSeen:
+    found = message["diagnostic"]
+    return DiagnosticSeen(found["severity"], diagnostic(found))
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
+    "version": _started,
+    "planned_change": _planned,
+    "resource_drift": _drifted,
+    "change_summary": _summary,
+    "apply_start": _resource_started,
+    "apply_progress": _timed(ResourceProgress),
+    "apply_complete": _timed(ResourceDone),
+    "apply_errored": _timed(ResourceFailed),
+    "provision_progress": _provisioner_said,
+    "diagnostic": _diagnostic_seen,
+}

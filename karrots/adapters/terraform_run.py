@@ -1,0 +1,137 @@
+"""One run of Terraform from its start to its end, whatever happens to us in between.
+
+Its output goes to a file, which we read along, and not through a pipe: when we are killed, Terraform is told to stop by
+the kernel and has to write a few more lines while it saves the state, and a Go program that writes to a closed pipe is
+killed at once (https://pkg.go.dev/os/signal#hdr-SIGPIPE).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from functools import cache
+from subprocess import TimeoutExpired
+from typing import IO, TYPE_CHECKING
+
+from karrots.adapters import process
+from karrots.adapters.terraform_events import Stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from subprocess import Popen
+
+POLL_SECONDS = 0.02
+READ_BYTES = 1024 * 1024
+# A second SIGINT makes Terraform exit at once and may cost it the state, so one more Ctrl-C is not taken for that wish.
+INSISTENCE = 3
+
+
+def follow(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    log: Path,
+    on_line: Callable[[str], None],
+    on_stop: Callable[[Stopping], None],
+    grace: float,
+) -> int:
+    """Run, append stdout and stderr to `log`, hand over each line as it comes, and answer the exit status.
+
+    When we are interrupted, or `on_line` raises, Terraform gets one SIGINT and `grace` seconds to end what it is doing
+    and to save its state; the exception goes on only then. Not to be started from a thread that ends earlier.
+    """
+    start = _open_log(log)
+    child = process.spawn([*_death_watch(), *argv], cwd=cwd, env=env, log=log)
+    with log.open("rb") as source:
+        source.seek(start)
+        run = _Run(child, source, on_line)
+        try:
+            return run.until()
+        except BaseException as cause:
+            run.stop(cause, on_stop, grace)
+            raise
+
+
+class _Run:
+    def __init__(self, child: Popen[bytes], source: IO[bytes], on_line: Callable[[str], None]) -> None:
+        self._child = child
+        self._source = source
+        self._on_line = on_line
+        self._rest = b""
+
+    def until(self, deadline: float = float("inf")) -> int:
+        """Listen until the program has ended; raises TimeoutError at the deadline (of time.monotonic)."""
+        while self._child.poll() is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            self._hear()
+            with suppress(TimeoutExpired):
+                self._child.wait(POLL_SECONDS)
+        self._hear()
+        return self._child.returncode
+
+    def stop(self, cause: BaseException, on_stop: Callable[[Stopping], None], grace: float) -> None:
+        deadline = time.monotonic() + grace
+        presses = 0
+        while self._child.poll() is None:
+            presses += 1
+            if presses == 1 or presses >= INSISTENCE:
+                self._child.send_signal(signal.SIGINT)
+            cause = self._end(cause, Stopping(presses, grace), on_stop, deadline) or cause
+
+    def _end(
+        self, cause: BaseException, stopping: Stopping, on_stop: Callable[[Stopping], None], deadline: float
+    ) -> BaseException | None:
+        """One more try to listen to the end; answers what came in between."""
+        try:
+            if isinstance(cause, KeyboardInterrupt):
+                on_stop(stopping)
+            else:
+                self._on_line = _ignore  # whoever listens is what failed, and Terraform's work matters more
+            self.until(deadline)
+        except TimeoutError:
+            self._kill()
+        except BaseException as again:  # noqa: BLE001  (raised again by `follow`, once Terraform has ended)
+            return again
+        return None
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+
+    def _hear(self) -> None:
+        while chunk := self._source.read(READ_BYTES):
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for line in lines:
+                self._on_line(line.decode("utf-8", "replace"))
+
+
+def _ignore(_: str) -> None:
+    pass
+
+
+def _open_log(log: Path) -> int:
+    """Make it readable by its owner alone (provisioners may print anything); answers where the new run starts."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _death_watch() -> tuple[str, ...]:
+    """A prefix that has the kernel send Terraform a SIGINT when we die; Linux with util-linux only."""
+    setpriv = process.find("setpriv")
+    if not sys.platform.startswith("linux") or setpriv is None:
+        return ()
+    prefix = (setpriv, "--pdeathsig", "INT")
+    # BusyBox has a setpriv that does not know this option.
+    works = process.run([*prefix, setpriv, "--version"], check=False).status == 0
+    return prefix if works else ()

@@ -1,0 +1,225 @@
+"""Terraform's `http` backend over a StateStore, served to the Terraform we run, and to nobody else.
+
+Protocol: https://developer.hashicorp.com/terraform/language/backend/http
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from karrots.adapters.terraform_store import StateLocked, StateMalformed, StateStore
+from karrots.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["StateServer", "StateStore"]
+
+MAXIMUM_BYTES = 100 * 1024 * 1024
+USER = "karrots"
+# How soon the server notices that it shall stop; http.server's own half a second would be felt in every verb.
+POLL_SECONDS = 0.02
+READ_TIMEOUT_SECONDS = 60
+DRAINED_BYTES = 64 * 1024
+
+
+class StateServer:
+    """Terraform's `http` backend over one StateStore, on a free loopback port, while the `with` block runs.
+
+    `holder` says who works on the state, shown to whoever finds it locked. `say` hears in a sentence what Terraform
+    cannot show: a lock taken over from a dead process, a write refused and why. The server's threads call it.
+    """
+
+    def __init__(self, folder: Path, holder: str, *, say: Callable[[str], None] = lambda _: None) -> None:
+        self.store = StateStore(folder)
+        self.holder = holder
+        self.say = say
+        self.password = secrets.token_urlsafe(32)
+        self.changes = threading.Lock()
+
+    @cached_property
+    def _listener(self) -> _Listener:
+        return _Listener(self)
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever, args=(POLL_SECONDS,), name="terraform-state", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown()
+        self._thread.join()
+        self._listener.server_close()
+        self.release()
+
+    def release(self) -> None:
+        """Drop the lock of a Terraform that was killed; one that still runs can write no more."""
+        with self.changes, suppress(StateLocked):
+            self.store.release()
+
+    def environment(self) -> dict[str, str]:
+        address = f"http://127.0.0.1:{self._listener.server_port}/state"
+        return {
+            "TF_HTTP_ADDRESS": address,
+            "TF_HTTP_LOCK_ADDRESS": address,
+            "TF_HTTP_UNLOCK_ADDRESS": address,
+            "TF_HTTP_USERNAME": USER,
+            "TF_HTTP_PASSWORD": self.password,
+        }
+
+
+class _Listener(ThreadingHTTPServer):
+    def __init__(self, state: StateServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.state = state
+        token = base64.b64encode(f"{USER}:{state.password}".encode()).decode()
+        self.authorization = f"Basic {token}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A peer that hangs up; http.server would print a traceback."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: HTTPStatus
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Listener
+    timeout = READ_TIMEOUT_SECONDS
+
+    def do_GET(self) -> None:
+        self._serve(self._get)
+
+    def do_POST(self) -> None:
+        self._serve(self._post)
+
+    def do_DELETE(self) -> None:
+        self._serve(self._delete)
+
+    def do_LOCK(self) -> None:
+        self._serve(self._acquire)
+
+    def do_UNLOCK(self) -> None:
+        self._serve(self._release)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (http.server's name)
+        """Terraform's own log has it."""
+
+    @property
+    def _store(self) -> StateStore:
+        return self.server.state.store
+
+    def _serve(self, action: Callable[[bytes], _Answer]) -> None:
+        answer = self._refusal()
+        if answer is None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with self.server.state.changes:
+                answer = self._guarded(action, body)
+        else:
+            # An answer sent while the request lies unread is lost when the connection closes.
+            self.rfile.read1(DRAINED_BYTES)
+        self._send(answer)
+
+    def _refusal(self) -> _Answer | None:
+        """What is wrong with the request before its body is read."""
+        given = self.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), self.server.authorization.encode()):
+            return _Answer(HTTPStatus.UNAUTHORIZED, headers=(("WWW-Authenticate", 'Basic realm="karrots"'),))
+        if urlsplit(self.path).path != "/state":
+            return _Answer(HTTPStatus.NOT_FOUND)
+        length = self.headers.get("Content-Length")
+        if length is None and self.command in {"POST", "LOCK", "UNLOCK"}:
+            return _Answer(HTTPStatus.LENGTH_REQUIRED)
+        if length is not None and not length.isdecimal():
+            return _Answer(HTTPStatus.BAD_REQUEST)
+        if int(length or 0) > MAXIMUM_BYTES:
+            self.server.state.say(f"a Terraform state of {length} bytes was refused, {MAXIMUM_BYTES} is the most")
+            return _Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return None
+
+    def _guarded(self, action: Callable[[bytes], _Answer], body: bytes) -> _Answer:
+        try:
+            return action(body)
+        except StateLocked as error:
+            return _Answer(HTTPStatus.LOCKED, json.dumps(error.lock.info).encode())
+        except StateMalformed as error:
+            return self._refused(HTTPStatus.BAD_REQUEST, f"{error.message}: {error.why}")
+        except Failed as error:
+            return self._refused(HTTPStatus.CONFLICT, f"{error.message}: {error.why}")
+        except OSError as error:
+            return self._refused(HTTPStatus.INSUFFICIENT_STORAGE, f"the Terraform state cannot be kept: {error}")
+
+    def _refused(self, status: HTTPStatus, reason: str) -> _Answer:
+        # Terraform shows the status alone, so the reason goes to the reader by our own way.
+        self.server.state.say(reason)
+        return _Answer(status, reason.encode())
+
+    def _get(self, _: bytes) -> _Answer:
+        data = self._store.read()
+        if data is None:
+            return _Answer(HTTPStatus.NO_CONTENT)
+        return _Answer(HTTPStatus.OK, data, (("Content-MD5", _md5(data)),))
+
+    def _post(self, body: bytes) -> _Answer:
+        if self.headers.get("Content-MD5", _md5(body)) != _md5(body):
+            return self._refused(HTTPStatus.BAD_REQUEST, "a Terraform state arrived damaged")
+        lock_id = parse_qs(urlsplit(self.path).query).get("ID", [""])[0]
+        self._store.put(body, lock_id)
+        return _Answer(HTTPStatus.OK)
+
+    def _delete(self, _: bytes) -> _Answer:
+        self._store.forget()
+        return _Answer(HTTPStatus.OK)
+
+    def _acquire(self, body: bytes) -> _Answer:
+        dead = self._store.acquire(_lock_info(body), self.server.state.holder)
+        if dead:
+            self.server.state.say(
+                f"took over the state lock of {dead.holder}: process {dead.pid}, holder since {dead.since}, is gone"
+            )
+        return _Answer(HTTPStatus.OK)
+
+    def _release(self, body: bytes) -> _Answer:
+        self._store.release(str(_lock_info(body)["ID"]))
+        return _Answer(HTTPStatus.OK)
+
+    def _send(self, answer: _Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if answer.status != HTTPStatus.NO_CONTENT:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+
+def _lock_info(body: bytes) -> dict[str, Any]:
+    try:
+        info = json.loads(body)
+        if not info["ID"]:
+            raise KeyError("ID")  # noqa: TRY301
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StateMalformed("what was sent is not a Terraform lock", why=repr(error)) from error
+    return dict(info)
+
+
+def _md5(data: bytes) -> str:
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()

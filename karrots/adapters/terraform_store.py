@@ -1,0 +1,382 @@
+"""Terraform's state of one cluster, as a folder of versions.
+
+Each write is a new file, on the disk before the pointer `current` names it, so that a kill at any moment leaves the
+state before the write or the one after it. Terraform's own `local` backend rewrites its one file in place and loses it
+when killed (https://github.com/hashicorp/terraform/issues/34266).
+
+    current                          name of the version that counts
+    versions/<serial>-<digest>.json  what Terraform sent, mode 0600: a state may hold secrets
+    lock.json                        who works on it; the holder keeps the file locked, so a dead holder shows
+    guard                            serialises changes of this folder between processes
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import socket
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters.terraform_values import Output, outputs
+from karrots.errors import Failed, Locked
+from karrots.places import private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEPT_VERSIONS = 50
+
+
+class StateRefused(Failed):
+    """A write that would go back in time, belongs to another state, or was made without the lock."""
+
+
+class StateMalformed(Failed):
+    """Not a Terraform state."""
+
+
+class StateLocked(Locked):
+    """Somebody else works on this state."""
+
+    def __init__(self, lock: Lock) -> None:
+        super().__init__(
+            f"the Terraform state is locked by {lock.holder}",
+            why=f"{lock.operation or 'an operation'} since {lock.since}, process {lock.pid} on {lock.host}",
+            hint="wait until it has ended, then run the same command again",
+        )
+        self.lock = lock
+
+
+@dataclass(frozen=True)
+class Lock:
+    """`info` is Terraform's own description of the lock, `holder` ours."""
+
+    id: str
+    holder: str
+    host: str
+    pid: int
+    since: str
+    info: dict[str, Any]
+
+    @property
+    def operation(self) -> str:
+        return str(self.info.get("Operation", "")).removeprefix("OperationType").lower()
+
+
+@dataclass(frozen=True)
+class Version:
+    """One write; `digest` is the start of the SHA-256 of its bytes."""
+
+    path: Path
+    serial: int
+    digest: str
+
+    @property
+    def written(self) -> datetime:
+        return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+
+
+class StateStore:
+    """One cluster's states on the disk; usable without Terraform and without the server.
+
+    Not for use from several threads, except through StateServer.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._versions = folder / "versions"
+        self._pointer = folder / "current"
+        self._lock = folder / "lock.json"
+        self._held: int | None = None
+
+    # Reading
+
+    def read(self) -> bytes | None:
+        """The state that counts, as Terraform sent it. Raises Failed when the disk gives back something else."""
+        version = self._current_version()
+        if version is None:
+            return None
+        try:
+            data = version.path.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if _digest(data) != version.digest:
+            raise self._damaged(version)
+        return data
+
+    def current(self) -> dict[str, Any] | None:
+        data = self.read()
+        return None if data is None else _parse(data)
+
+    @property
+    def serial(self) -> int | None:
+        version = self._current_version()
+        return version.serial if version else None
+
+    @property
+    def lineage(self) -> str | None:
+        state = self.current()
+        return str(state["lineage"]) if state else None
+
+    def resources(self) -> int:
+        """How many objects Terraform manages by this state."""
+        found = (self.current() or {}).get("resources") or []
+        return sum(len(resource["instances"]) for resource in found if resource.get("mode") == "managed")
+
+    def outputs(self) -> dict[str, Output]:
+        return outputs((self.current() or {}).get("outputs") or {})
+
+    def tool_version(self) -> str | None:
+        """The version of Terraform or OpenTofu that wrote the state."""
+        return (self.current() or {}).get("terraform_version")
+
+    def versions(self) -> list[Version]:
+        """Every version kept, oldest first."""
+        if not self._versions.is_dir():
+            return []
+        return sorted(map(_version, self._versions.glob("[0-9]*.json")), key=lambda version: version.serial)
+
+    def lock(self) -> Lock | None:
+        """Who works on the state; None also when the holder has died."""
+        if not self._lock.exists():
+            return None
+        with self._guard():
+            lock = self._read_lock()
+            return lock if lock and self._is_held(lock) else None
+
+    # Changing
+
+    def put(self, data: bytes, lock_id: str) -> Version:
+        """Keep `data` as the state from now on.
+
+        Raises StateMalformed, StateLocked, or StateRefused for a missing lock, an older serial or another lineage.
+        """
+        state = _parse(data)
+        with self._guard():
+            self._check_lock(lock_id)
+            self._check_succession(state, data)
+            return self._store(state["serial"], data)
+
+    def adopt(self, path: Path) -> bool:
+        """Take over a state that Terraform could not send and left in a file (`errored.tfstate`).
+
+        Answers False when it is not newer than the state here. Raises as `put` does.
+        """
+        data = path.read_bytes()
+        state = _parse(data)
+        with self._guard():
+            self._refuse_if_locked()
+            here = self.serial
+            if here is not None and state["serial"] <= here and state["lineage"] == self.lineage:
+                return False
+            self._check_succession(state, data)
+            self._store(state["serial"], data)
+            return True
+
+    def forget(self) -> None:
+        """No state counts any more; the versions stay."""
+        with self._guard():
+            self._refuse_if_locked()
+            self._pointer.unlink(missing_ok=True)
+            _sync_folder(self.folder)
+
+    def remove(self) -> int:
+        """Delete the folder with every version; answers the number of versions. Raises StateLocked."""
+        if not self.folder.exists():
+            return 0
+        with self._guard():
+            self._refuse_if_locked()
+            count = len(self.versions())
+            shutil.rmtree(self.folder)
+        return count
+
+    def acquire(self, info: dict[str, Any], holder: str) -> Lock | None:
+        """Lock the state, as long as this object lives and until `release`.
+
+        Answers the lock of a dead holder that was taken over, if there was one. Raises StateLocked.
+        """
+        with self._guard():
+            before = self._read_lock()
+            if before and self._is_held(before):
+                raise StateLocked(before)
+            self._write_lock(info, holder)
+            return before
+
+    def release(self, lock_id: str | None = None) -> None:
+        """Give the lock back; without an id whatever this object holds. Raises StateLocked for somebody else's lock."""
+        if self._held is None and not self._lock.exists():
+            return
+        with self._guard():
+            lock = self._read_lock()
+            if lock and (not self._is_mine(lock) or lock_id not in {None, lock.id}):
+                raise StateLocked(lock)
+            self._lock.unlink(missing_ok=True)
+            if self._held is not None:
+                os.close(self._held)
+                self._held = None
+
+    # Inside
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        path = self.folder / "guard"
+        while True:
+            private_folder(self._versions)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if not _is_same_file(descriptor, path):
+                    continue  # somebody removed the folder while we waited
+                yield
+                return
+            finally:
+                os.close(descriptor)
+
+    def _current_version(self) -> Version | None:
+        try:
+            name = self._pointer.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return None
+        return _version(self._versions / name)
+
+    def _store(self, serial: int, data: bytes) -> Version:
+        version = _version(self._versions / f"{serial:010d}-{_digest(data)}.json")
+        _write(version.path, data)
+        _write(self._pointer, version.path.name.encode())
+        self._prune(version)
+        return version
+
+    def _prune(self, current: Version) -> None:
+        for old in self.versions()[:-KEPT_VERSIONS]:
+            if old != current:
+                old.path.unlink(missing_ok=True)
+
+    def _check_lock(self, lock_id: str) -> None:
+        lock = self._read_lock()
+        if lock is None:
+            raise StateRefused(
+                "a Terraform state was sent without holding the lock", why="karrots never runs with -lock=false"
+            )
+        if lock.id != lock_id:
+            raise StateLocked(lock)
+
+    def _check_succession(self, state: dict[str, Any], data: bytes) -> None:
+        before = self.current()
+        if before is None:
+            return
+        if state["lineage"] != before["lineage"]:
+            raise StateRefused(
+                "the Terraform state sent belongs to another cluster",
+                why=f"its lineage is '{state['lineage']}', that of the state here '{before['lineage']}'",
+            )
+        # The same write may come twice: Terraform repeats a request whose answer got lost.
+        if state["serial"] < before["serial"] or (state["serial"] == before["serial"] and data != self.read()):
+            raise StateRefused(
+                "the Terraform state sent is older than the one kept",
+                why=f"its serial is {state['serial']}, that of the state here {before['serial']}",
+            )
+
+    def _refuse_if_locked(self) -> None:
+        lock = self._read_lock()
+        if lock and self._is_held(lock):
+            raise StateLocked(lock)
+
+    def _read_lock(self) -> Lock | None:
+        try:
+            return Lock(**json.loads(self._lock.read_bytes()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise Failed(
+                f"the lock file {self._lock} cannot be read", why=str(error), hint=f"rm {self._lock}"
+            ) from error
+
+    def _write_lock(self, info: dict[str, Any], holder: str) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        lock = Lock(str(info["ID"]), holder, socket.gethostname(), os.getpid(), since, info)
+        _write(self._lock, json.dumps(vars(lock), sort_keys=True).encode())
+        self._held = os.open(self._lock, os.O_RDWR)
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+
+    def _is_held(self, lock: Lock) -> bool:
+        """Whether the holder lives: the system drops its file lock with it, however it ended.
+
+        A holder on another computer, seen through a shared folder, counts as alive: file locks may not reach so far.
+        """
+        if self._held is not None or lock.host != socket.gethostname():
+            return True
+        descriptor = os.open(self._lock, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _is_mine(self, lock: Lock) -> bool:
+        """A dead holder's lock is anybody's."""
+        return self._held is not None or not self._is_held(lock)
+
+    def _damaged(self, version: Version) -> Failed:
+        older = [kept.path.name for kept in self.versions() if kept.path != version.path]
+        hint = f"printf %s {older[-1]} > {self._pointer}  # the version before it" if older else ""
+        return Failed(
+            f"the Terraform state {version.path} is damaged",
+            why="its content is not what was written",
+            hint=hint,
+        )
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """OpenTofu's encrypted states have no more in clear than serial and lineage, so no more is asked for."""
+    try:
+        state = json.loads(data)
+        complete = isinstance(state["serial"], int) and state["serial"] >= 0 and bool(state["lineage"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StateMalformed("what was sent is not a Terraform state", why=repr(error)) from error
+    if not complete:
+        raise StateMalformed("what was sent is not a Terraform state", why="serial or lineage is missing")
+    return dict(state)
+
+
+def _version(path: Path) -> Version:
+    serial, _, digest = path.stem.partition("-")
+    return Version(path, int(serial), digest)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace `path` as a whole and durably. Callers hold the guard, so one name for the new file is enough."""
+    new = path.with_name(f".{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as sink:  # noqa: PTH123  (a descriptor, for the mode)
+        sink.write(data)
+        sink.flush()
+        os.fsync(sink.fileno())
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False

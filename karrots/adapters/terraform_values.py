@@ -1,0 +1,100 @@
+"""Values out of Terraform, with the sensitive ones covered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COVER = "(sensitive)"
+
+# `terraform show -json` has everything in clear. What is not listed here is dropped: `variables` and `configuration`
+# have no marks that say which values are secret (https://developer.hashicorp.com/terraform/internals/json-format).
+SHOWN = ("format_version", "terraform_version", "timestamp", "applyable", "complete", "errored")
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of the root; a sensitive one keeps its value out of logs and tracebacks."""
+
+    value: Any
+    sensitive: bool = False
+
+    def __repr__(self) -> str:
+        return f"Output({COVER if self.sensitive else repr(self.value)})"
+
+
+def outputs(document: Mapping[str, Any]) -> dict[str, Output]:
+    """The `outputs` of a state, which have the shape `terraform output -json` prints."""
+    return {
+        name: Output(output.get("value"), sensitive=bool(output.get("sensitive"))) for name, output in document.items()
+    }
+
+
+def masked(document: Mapping[str, Any]) -> dict[str, Any]:
+    """`terraform show -json` of a plan or a state, fit to be shown."""
+    kept = {key: document[key] for key in SHOWN if key in document}
+    for key in ("resource_changes", "resource_drift"):
+        if key in document:
+            kept[key] = [_masked_change_of(resource) for resource in document[key]]
+    if "output_changes" in document:
+        kept["output_changes"] = {name: _masked_change(change) for name, change in document["output_changes"].items()}
+    for key in ("values", "planned_values"):
+        if key in document:
+            kept[key] = _masked_values(document[key])
+    return kept
+
+
+def cover(value: Any, marks: Any) -> Any:
+    """`value` with its secrets covered; `marks` is Terraform's tree of the same shape, with true at secrets."""
+    if marks is True:
+        return COVER
+    if isinstance(marks, dict) and isinstance(value, dict):
+        return {key: cover(item, marks.get(key, False)) for key, item in value.items()}
+    if isinstance(marks, list) and isinstance(value, list):
+        padded = [*marks, *[False] * (len(value) - len(marks))]
+        return [cover(item, mark) for item, mark in zip(value, padded, strict=False)]
+    return value
+
+
+def _masked_change_of(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {**resource, "change": _masked_change(resource["change"])}
+
+
+def _masked_change(change: Mapping[str, Any]) -> dict[str, Any]:
+    sides = {
+        side: cover(change[side], change.get(f"{side}_sensitive", False))
+        for side in ("before", "after")
+        if side in change
+    }
+    return {**change, **sides}
+
+
+def _masked_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(values)
+    if "outputs" in values:
+        shown["outputs"] = {
+            name: {**output, "value": COVER} if output.get("sensitive") else output
+            for name, output in values["outputs"].items()
+        }
+    if "root_module" in values:
+        shown["root_module"] = _masked_module(values["root_module"])
+    return shown
+
+
+def _masked_module(module: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(module)
+    if "resources" in module:
+        shown["resources"] = [_masked_resource(resource) for resource in module["resources"]]
+    if "child_modules" in module:
+        shown["child_modules"] = [_masked_module(child) for child in module["child_modules"]]
+    return shown
+
+
+def _masked_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **resource,
+        "values": cover(resource.get("values"), resource.get("sensitive_values", False)),
+    }
