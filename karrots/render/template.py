@@ -1,0 +1,53 @@
+"""Template folders: `*.j2` goes through Jinja and loses the suffix, everything else is taken as it stands."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from karrots.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+SUFFIX = ".j2"
+# What Terraform leaves behind when somebody runs it in a template folder.
+_NOT_TEMPLATES = (".terraform", ".terraform.lock.hcl")
+
+
+def rendered(folder: Path, values: Mapping[str, Any]) -> dict[str, str]:
+    """Texts by path below `folder`, in POSIX form."""
+    return {
+        path.relative_to(folder).as_posix().removesuffix(SUFFIX): _text(path, values)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not set(_NOT_TEMPLATES) & set(path.relative_to(folder).parts)
+    }
+
+
+def _text(path: Path, values: Mapping[str, Any]) -> str:
+    text = path.read_text(encoding="utf-8")
+    return _jinja(text, path, values) if path.name.endswith(SUFFIX) else text
+
+
+def _jinja(text: str, path: Path, values: Mapping[str, Any]) -> str:
+    import jinja2
+
+    # Autoescape is for HTML. The results are YAML and HCL: values enter through the filter `quoted`, or not at all.
+    environment = jinja2.Environment(  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    environment.filters["quoted"] = _quoted
+    try:
+        return environment.from_string(text).render(**values)
+    except jinja2.TemplateError as error:
+        raise Failed(f"the template '{path.name}' cannot be rendered", why=str(error)) from error
+
+
+def _quoted(value: object) -> str:
+    """A JSON string, which YAML reads as the same text whatever it holds."""
+    return json.dumps(str(value), ensure_ascii=False)

@@ -1,0 +1,53 @@
+"""cluster.yaml to a Terraform root: pure, from a specification and a template folder to texts by path.
+
+Templates decide only which blocks exist. Values travel in cluster.auto.tfvars.json and nowhere else: Terraform
+evaluates a string in HCL (`${file("…")}` would leak the file), one in a variables file it does not.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from karrots.errors import UsageError
+from karrots.render.template import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from karrots.spec.cluster import ClusterSpec
+
+VARIABLES_FILE = "cluster.auto.tfvars.json"
+IDENTITY_FILE = "identity.auto.tfvars.json"
+
+# What each provider's root declares beside its identity.
+_VALUES: Mapping[str, tuple[str, ...]] = {
+    "local": ("kubernetes_version", "nodes"),
+}
+
+
+def render(spec: ClusterSpec, templates: Path, provider: str | None = None) -> dict[str, str]:
+    """Texts by path below the root; `provider` when it is not the one of the content (`branch --on local`)."""
+    chosen = provider or spec.provider
+    folder = templates / chosen
+    if chosen not in _VALUES or not folder.is_dir():
+        known = ", ".join(_VALUES)
+        raise UsageError(f"there are no Terraform templates for the provider '{chosen}'", why=f"there are: {known}")
+    files = rendered(folder, {"spec": spec})
+    files[VARIABLES_FILE] = _json(variables(spec, chosen))
+    return dict(sorted(files.items()))
+
+
+def variables(spec: ClusterSpec, provider: str) -> dict[str, Any]:
+    """What cluster.auto.tfvars.json holds for this provider."""
+    known = {
+        "kubernetes_version": spec.kubernetes,
+        "nodes": {name: pool.model_dump(exclude_none=True) for name, pool in spec.nodes.items()},
+        "network": spec.network.model_dump(),
+    }
+    return {name: known[name] for name in _VALUES[provider]}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from karrots import places
+from karrots.adapters import process
+from karrots.render import files, terraform
+from karrots.spec.cluster import load_cluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.golden.conftest import Golden
+
+CASES = {
+    "local-one-pool": """
+apiVersion: karrots.dev/v1
+kind: Cluster
+provider: local
+kubernetes: "1.36"
+nodes:
+  default:
+    count: 2
+""",
+    "local-two-pools": """
+apiVersion: karrots.dev/v1
+kind: Cluster
+provider: local
+kubernetes: "1.36"
+nodes:
+  default:
+    count: 1
+  batch:
+    size: '${file("/etc/passwd")}'
+    min: 2
+    max: 9
+""",
+}
+
+
+def _render(case: str) -> dict[str, str]:
+    return terraform.render(load_cluster(CASES[case], "cluster.yaml"), places.templates())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rendered_root(case: str, golden: Golden) -> None:
+    golden(case, _render(case))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_terraform_finds_it_formatted_and_valid(case: str, tmp_path: Path) -> None:
+    files.write(_render(case), tmp_path)
+    environment = process.environment(inherit=["TF_CLI_CONFIG_FILE"])
+    for argv in (["fmt", "-check", "-diff"], ["init", "-backend=false", "-input=false"], ["validate"]):
+        process.run(["terraform", *argv], cwd=tmp_path, env=environment)
