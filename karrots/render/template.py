@@ -34,12 +34,12 @@ def _jinja(text: str, path: Path, values: Mapping[str, Any]) -> str:
     import jinja2
 
     # Autoescape is for HTML. The results are YAML and HCL: values enter through the filter `quoted`, or not at all.
-    environment = jinja2.Environment(  # noqa: S701
+    environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,
+        autoescape=False,  # noqa: S701
     )
     environment.filters["quoted"] = _quoted
     try:

@@ -36,13 +36,9 @@ class NodePool(Model):
     size: str | None = Field(
         default=None, min_length=1, description="Machine type in the provider's words; not used by local."
     )
-    count: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(default=None, description="A fixed number of nodes.")
-    min: Annotated[Whole, Field(ge=0, le=1000)] | None = Field(
-        default=None, description="Fewest nodes when the pool scales."
-    )
-    max: Annotated[Whole, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="Most nodes when the pool scales."
-    )
+    count: Annotated[int, Whole(0, 1000)] | None = Field(default=None, description="A fixed number of nodes.")
+    min: Annotated[int, Whole(0, 1000)] | None = Field(default=None, description="Fewest nodes when the pool scales.")
+    max: Annotated[int, Whole(1, 1000)] | None = Field(default=None, description="Most nodes when the pool scales.")
 
     @model_validator(mode="after")
     def _one_way_to_size(self) -> NodePool:
@@ -62,9 +58,7 @@ class NodePool(Model):
 class Network(Model):
     """Shape only: address ranges belong to one cluster and are leased from karrots.yaml."""
 
-    zones: Annotated[Whole, Field(ge=1, le=6)] = Field(
-        default=2, description="Availability zones to spread over; clouds only."
-    )
+    zones: Annotated[int, Whole(1, 6)] = Field(default=2, description="Availability zones to spread over; clouds only.")
     nat: Literal["single", "per-zone", "none"] = Field(
         default="single", description="How nodes reach out; clouds only."
     )

@@ -34,7 +34,7 @@ class Addresses(Model):
     pool: Annotated[str, AfterValidator(_private_range)] = Field(
         default="10.64.0.0/10", description="Private range that every cluster's own range is leased from."
     )
-    prefix: Annotated[Whole, Field(ge=8, le=28)] = Field(default=16, description="Size of one cluster's range.")
+    prefix: Annotated[int, Whole(8, 28)] = Field(default=16, description="Size of one cluster's range.")
 
     @model_validator(mode="after")
     def _pool_holds_ranges(self) -> Addresses:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
@@ -43,25 +43,28 @@ class Form:
         return {**handler(schema), "pattern": f"^{self.pattern}$"}
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from `low` to `high`, written in decimal digits."""
+
+    low: int
+    high: int
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,9}", value):
+            raise ValueError(f"must be a whole number, not '{shorten(value)}'")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        number = core_schema.int_schema(ge=self.low, le=self.high)
+        return core_schema.no_info_before_validator_function(self.check, number)
+
+
 def shorten(text: str, width: int = 40) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= width else f"{one_line[: width - 1]}…"
 
 
-def _whole(value: Any) -> Any:
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,9}", value):
-        raise ValueError(f"must be a whole number, not '{shorten(value)}'")
-    return value
-
-
-def _truth(value: Any) -> Any:
-    if isinstance(value, str) and value not in ("true", "false"):
-        raise ValueError(f"must be true or false, not '{shorten(value)}'")
-    return value == "true" if isinstance(value, str) else value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-Truth = Annotated[bool, BeforeValidator(_truth)]
 Interval = Annotated[str, Form(r"([0-9]+(ms|s|m|h))+", "a time such as 30s, 1m or 1h30m")]
 Age = Annotated[str, Form(r"[1-9][0-9]{0,3}[mhdw]", "an age such as 8h, 7d or 2w")]
 Label = Annotated[str, Form(r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?", "lower-case letters, digits and '-', at most 28")]
