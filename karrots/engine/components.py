@@ -1,0 +1,245 @@
+"""The components of a cluster: which ports each has, and the command line that starts it. Pure.
+
+Flags are the upstream defaults but for what makes a cluster of one computer start fast and stay on loopback.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from karrots.adapters import process
+from karrots.engine.ports import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from karrots.engine.folder import Folder
+
+FLUX = ("source-controller", "kustomize-controller", "helm-controller", "notification-controller")
+# etcd and the API server first; what follows needs the API server to answer.
+BASE = ("etcd", "kube-apiserver", "git-server")
+KUBERNETES = ("kube-controller-manager", "kube-scheduler", "kwok")
+ALL = (*BASE, *FLUX, *KUBERNETES)
+
+# The first port of a component is the one that shows that it lives.
+PORTS: Mapping[str, tuple[str, ...]] = {
+    "etcd": ("etcd", "etcd-peer"),
+    "kube-apiserver": ("kube-apiserver",),
+    "git-server": ("git-server",),
+    "source-controller": ("source-controller", "source-metrics", "source-artifacts"),
+    "kustomize-controller": ("kustomize-controller", "kustomize-metrics"),
+    "helm-controller": ("helm-controller", "helm-metrics"),
+    "notification-controller": (
+        "notification-controller", "notification-metrics", "notification-events", "notification-receiver",
+    ),
+    "kube-controller-manager": ("kube-controller-manager",),
+    "kube-scheduler": ("kube-scheduler",),
+    "kwok": ("kwok",),
+}  # fmt: skip
+PORT_NAMES = tuple(name for names in PORTS.values() for name in names)
+
+NAMESPACE = "flux-system"
+GIT_SERVER_MODULE = "karrots.engine.gitserver"
+# Nobody but these paths may be asked without a login.
+OPEN_PATHS = "/healthz,/readyz,/livez"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the command lines of one cluster are made from."""
+
+    folder: Folder
+    ports: Mapping[str, int]
+    stages: Path
+    repository: str
+
+    def address(self, port: str) -> str:
+        return f"{HOST}:{self.ports[port]}"
+
+    def pki(self, file: str) -> Path:
+        return self.folder.pki / file
+
+
+def argv(name: str, layout: Layout) -> tuple[str, ...]:
+    if name == "git-server":
+        return _git_server(layout)
+    flags = _flux(name, layout) if name in FLUX else _FLAGS[name](layout)
+    return (str(layout.folder.program(name)), *(f"--{flag}={value}" for flag, value in flags.items()))
+
+
+def environment(name: str, layout: Layout) -> dict[str, str]:
+    """A home and a temporary folder of the cluster's own, so that nothing of the user's is read or left behind."""
+    own = {"HOME": str(layout.folder.path / "home"), "TMPDIR": str(layout.folder.path / "tmp")}
+    if name == "git-server":
+        return process.environment(own, inherit=("PYTHONPATH",))
+    if name in FLUX:
+        own |= {
+            "KUBECONFIG": str(layout.folder.kubeconfig),
+            "RUNTIME_NAMESPACE": NAMESPACE,
+            "GNUPGHOME": own["TMPDIR"],
+            "TUF_ROOT": f"{own['TMPDIR']}/.sigstore",
+        }
+    return process.environment(own)
+
+
+def owner(command: list[str], home: Path) -> Path | None:
+    """The cluster folder below `home` whose component a command line is; None for one that only names such a file."""
+    if command[1:3] == ["-m", GIT_SERVER_MODULE] and len(command) > 3:
+        folder = Path(command[3])
+    elif command:
+        folder = Path(command[0]).parent.parent
+    else:
+        return None
+    return folder if folder.parent == home else None
+
+
+def _etcd(layout: Layout) -> dict[str, object]:
+    """The data are as lasting as the computer's run: what is lost with its power is made again from git."""
+    clients, peers = f"https://{layout.address('etcd')}", f"https://{layout.address('etcd-peer')}"
+    return {
+        "name": "karrots",
+        "data-dir": layout.folder.etcd,
+        "listen-client-urls": clients,
+        "advertise-client-urls": clients,
+        "listen-peer-urls": peers,
+        "initial-advertise-peer-urls": peers,
+        "initial-cluster": f"karrots={peers}",
+        "client-cert-auth": "true",
+        "trusted-ca-file": layout.pki("etcd-ca.crt"),
+        "cert-file": layout.pki("etcd.crt"),
+        "key-file": layout.pki("etcd.key"),
+        "peer-client-cert-auth": "true",
+        "peer-trusted-ca-file": layout.pki("etcd-ca.crt"),
+        "peer-cert-file": layout.pki("etcd.crt"),
+        "peer-key-file": layout.pki("etcd.key"),
+        "unsafe-no-fsync": "true",
+        "heartbeat-interval": 50,
+        "election-timeout": 250,
+        "log-level": "warn",
+    }
+
+
+def _apiserver(layout: Layout) -> dict[str, object]:
+    return {
+        "etcd-servers": f"https://{layout.address('etcd')}",
+        "etcd-cafile": layout.pki("etcd-ca.crt"),
+        "etcd-certfile": layout.pki("etcd.crt"),
+        "etcd-keyfile": layout.pki("etcd.key"),
+        "bind-address": HOST,
+        "secure-port": layout.ports["kube-apiserver"],
+        "advertise-address": HOST,
+        # the Service `kubernetes` can have no endpoint on loopback, and nothing could dial it
+        "endpoint-reconciler-type": "none",
+        "cert-dir": layout.folder.path / "run",
+        "tls-cert-file": layout.pki("apiserver.crt"),
+        "tls-private-key-file": layout.pki("apiserver.key"),
+        "client-ca-file": layout.pki("ca.crt"),
+        "authorization-mode": "Node,RBAC",
+        "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
+        "service-account-key-file": layout.pki("service-accounts.pub"),
+        "service-account-signing-key-file": layout.pki("service-accounts.key"),
+        # without these, controller-manager and scheduler look for an authority they cannot find, for ever
+        "requestheader-client-ca-file": layout.pki("ca.crt"),
+        "requestheader-allowed-names": "front-proxy-client",
+        "requestheader-username-headers": "X-Remote-User",
+        "requestheader-group-headers": "X-Remote-Group",
+        "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+        "service-cluster-ip-range": "10.96.0.0/16",
+        "allow-privileged": "true",
+        "profiling": "false",
+    }
+
+
+def _controller_manager(layout: Layout) -> dict[str, object]:
+    return {
+        **_with_kubeconfig(layout, "kube-controller-manager"),
+        "authorization-always-allow-paths": OPEN_PATHS,
+        "root-ca-file": layout.pki("ca.crt"),
+        "service-account-private-key-file": layout.pki("service-accounts.key"),
+        "cluster-signing-cert-file": layout.pki("ca.crt"),
+        "cluster-signing-key-file": layout.pki("ca.key"),
+        "cert-dir": layout.folder.path / "run",
+        "allocate-node-cidrs": "false",
+        "use-service-account-credentials": "false",
+    }
+
+
+def _scheduler(layout: Layout) -> dict[str, object]:
+    return {**_with_kubeconfig(layout, "kube-scheduler"), "authorization-always-allow-paths": OPEN_PATHS}
+
+
+def _with_kubeconfig(layout: Layout, port: str) -> dict[str, object]:
+    return {
+        "kubeconfig": layout.folder.kubeconfig,
+        "authentication-kubeconfig": layout.folder.kubeconfig,
+        "authorization-kubeconfig": layout.folder.kubeconfig,
+        "bind-address": HOST,
+        "secure-port": layout.ports[port],
+        "leader-elect": "false",
+        "profiling": "false",
+    }
+
+
+def _kwok(layout: Layout) -> dict[str, object]:
+    return {
+        "kubeconfig": layout.folder.kubeconfig,
+        "config": layout.stages,
+        "manage-all-nodes": "true",
+        "cidr": "10.244.0.0/16",
+        "node-ip": HOST,
+        "node-port": layout.ports["kwok"],
+        "server-address": layout.address("kwok"),
+        "tls-cert-file": layout.pki("apiserver.crt"),
+        "tls-private-key-file": layout.pki("apiserver.key"),
+        "node-lease-duration-seconds": 40,
+    }
+
+
+def _flux(name: str, layout: Layout) -> dict[str, object]:
+    short = name.removesuffix("-controller")
+    events = layout.address("notification-events")
+    flags: dict[str, object] = {
+        "watch-all-namespaces": "true",
+        "enable-leader-election": "false",
+        "health-addr": layout.address(name),
+        "metrics-addr": layout.address(f"{short}-metrics"),
+        "log-level": "info",
+        "log-encoding": "json",
+        # the default of 750 ms is felt on each first try that comes a moment too early
+        "min-retry-delay": "50ms",
+    }
+    if name == "notification-controller":
+        return flags | {"events-addr": events, "receiverAddr": layout.address("notification-receiver")}
+    return flags | {
+        "events-addr": f"http://{events}/",
+        "interval-jitter-percentage": 0,
+        "requeue-dependency": "2s",
+        **_flux_own(name, layout),
+    }
+
+
+def _flux_own(name: str, layout: Layout) -> dict[str, object]:
+    artifacts = layout.address("source-artifacts")
+    if name == "source-controller":
+        storage = layout.folder.path / "artifacts"
+        return {"storage-path": storage, "storage-addr": artifacts, "storage-adv-addr": artifacts}
+    return {"graceful-shutdown-timeout": "5s"} if name == "helm-controller" else {}
+
+
+def _git_server(layout: Layout) -> tuple[str, ...]:
+    return (
+        sys.executable, "-m", GIT_SERVER_MODULE, str(layout.folder.path),
+        "--port", str(layout.ports["git-server"]), "--repository", layout.repository,
+    )  # fmt: skip
+
+
+_FLAGS: Mapping[str, Callable[[Layout], dict[str, object]]] = {
+    "etcd": _etcd,
+    "kube-apiserver": _apiserver,
+    "kube-controller-manager": _controller_manager,
+    "kube-scheduler": _scheduler,
+    "kwok": _kwok,
+}

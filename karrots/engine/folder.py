@@ -1,0 +1,148 @@
+"""The folder of one cluster of the engine, and the one file in it that says what runs (state.json)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING
+
+from karrots import places
+from karrots.engine.processes import Known
+from karrots.errors import Failed, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ID = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,61}[0-9a-z])?")
+SCHEMA = 1
+PARTS = ("bin", "home", "tmp", "artifacts", "logs", "run")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A cluster that is wanted. `repository` is the git directory that Flux is to read."""
+
+    id: str
+    name: str
+    repository: Path
+    nodes: int = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """`content` names the versions whose kinds the API server was given; empty until it has all of them."""
+
+    id: str
+    name: str
+    repository: str
+    nodes: int
+    ports: dict[str, int]
+    created: str
+    binaries: str = ""
+    content: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, Known] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Folder:
+    path: Path
+
+    @property
+    def pki(self) -> Path:
+        return self.path / "pki"
+
+    @property
+    def etcd(self) -> Path:
+        return self.path / "etcd"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.path / "kubeconfig"
+
+    @property
+    def access(self) -> Path:
+        return self.path / "access.json"
+
+    @property
+    def token(self) -> Path:
+        return self.path / "git-token"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.json"
+
+    def program(self, name: str) -> Path:
+        """The link that a component is started through, so that its command line tells whose it is."""
+        return self.path / "bin" / name
+
+    def log(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def prepare(self) -> None:
+        places.private_folder(self.path)
+        for part in PARTS:
+            (self.path / part).mkdir(mode=0o700, exist_ok=True)
+        if not self.token.exists():
+            write_private(self.token, secrets.token_urlsafe(32))
+
+    def load(self) -> State | None:
+        """None where there is no state; raises Failed for one that cannot be read."""
+        try:
+            text = self.state.read_text()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return _state(json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Failed(
+                f"the engine's state of cluster '{self.path.name}' cannot be read",
+                why=f"{self.state}: {error}",
+                hint=f"karrots engine clean {self.path.name}",
+            ) from error
+
+    def save(self, state: State) -> None:
+        write_private(self.state, json.dumps(asdict(state), indent=2, sort_keys=True) + "\n")
+
+
+def _state(data: dict[str, object]) -> State:
+    known = {f.name for f in fields(State)}
+    values = {name: value for name, value in data.items() if name in known}
+    processes = values.pop("processes")
+    assert isinstance(processes, dict)  # noqa: S101  (a broken file ends in the caller's handler)
+    return State(**values, processes={name: Known.read(entry) for name, entry in processes.items()})  # type: ignore[arg-type]
+
+
+def of(cluster_id: str) -> Folder:
+    """Raises UsageError for an id that could lead out of the engine's folder."""
+    if not ID.fullmatch(cluster_id):
+        raise UsageError(f"'{cluster_id}' is not the id of a cluster", why="ids are lower-case letters and digits")
+    return Folder(places.engine_clusters() / cluster_id)
+
+
+def every() -> list[Folder]:
+    home = places.engine_clusters()
+    if not home.is_dir():
+        return []
+    return [Folder(path) for path in sorted(home.iterdir()) if path.is_dir() and ID.fullmatch(path.name)]
+
+
+def lock(cluster_id: str) -> Path:
+    """Beside the clusters and not among them: the folder of a cluster goes away while its lock is held."""
+    return places.engine_clusters().parent / "locks" / cluster_id
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a whole file of mode 0600 or leave the old one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as sink:
+        sink.write(text)
+    beside.replace(path)

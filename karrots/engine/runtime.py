@@ -1,0 +1,194 @@
+"""Brings one cluster from whatever is there to what is wanted: starts what is missing, in the order that is fastest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from karrots import places
+from karrots.adapters.kube import Access, Object, kubeconfig
+from karrots.engine import certificates, components, content, ports, processes
+from karrots.engine.components import ALL, BASE, FLUX, NAMESPACE, Layout
+from karrots.engine.folder import write_private
+from karrots.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from karrots.adapters.kube import Kube
+    from karrots.engine.folder import Folder, State
+
+LOG_TAIL = 2000
+TERM_TIME = 3.0
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The programs of one build and what comes with them: Flux's kinds, kwok's stages, versions."""
+
+    programs: Path
+    kinds: Sequence[Object]
+    stages: Path
+    versions: dict[str, str]
+
+    @property
+    def stamp(self) -> str:
+        return json.dumps(self.versions, sort_keys=True)
+
+
+class Runtime:
+    """One cluster while its lock is held. Each change of `state` is on disk before the next thing is done."""
+
+    def __init__(self, folder: Folder, state: State, engine: Engine) -> None:
+        self.folder = folder
+        self.state = state
+        self.engine = engine
+        self._layout = Layout(folder, state.ports, engine.stages, state.repository)
+
+    def converge(self, say: Callable[[str], None]) -> list[str]:
+        """Names what was started. Raises Failed when a component does not stay up or a port of it is taken."""
+        due = [name for name in ALL if not self._runs(name)]
+        self._make_room(due)
+        self._start(BASE, due)
+        self._identify()
+        kube = content.wait_for_api(access(self.folder), lambda: self._still_there("etcd", "kube-apiserver"))
+        say(f"API server answers at {kube.access.server}")
+        self._fill(kube, due)
+        self._start(FLUX, due)
+        say("Flux is started")
+        self._start_simulation(kube, due)
+        kube.close()
+        return due
+
+    def _runs(self, name: str) -> bool:
+        known = self.state.processes.get(name)
+        return known is not None and known.argv == components.argv(name, self._layout) and processes.alive(known)
+
+    def _make_room(self, due: Sequence[str]) -> None:
+        """End what is left of the components to start; then nobody else may be on their ports."""
+        known = [self.state.processes[name] for name in due if name in self.state.processes]
+        left = [found for found in map(processes.find, known) if found]
+        processes.terminate(left, TERM_TIME)
+        if self.folder.etcd.exists():
+            processes.kill(strays_of(self.folder, self.state))
+        for name in due:
+            for port in components.PORTS[name]:
+                self._need_port(name, self.state.ports[port])
+
+    def _need_port(self, name: str, port: int) -> None:
+        if not ports.is_free(port, reuse=True):
+            raise Failed(
+                f"{name} of cluster '{self.state.name}' cannot start: port {port} is taken",
+                why=f"{ports.holder(port)} listens on {ports.HOST}:{port}",
+                hint="end that program, then run the same command again",
+            )
+
+    def _start(self, names: Sequence[str], due: Sequence[str]) -> None:
+        for name in names:
+            if name in due:
+                self._start_one(name)
+
+    def _start_one(self, name: str) -> None:
+        if name != "git-server":
+            self._link(name)
+        known = processes.start(
+            components.argv(name, self._layout),
+            cwd=self.folder.path,
+            env=components.environment(name, self._layout),
+            log=self.folder.log(name),
+        )
+        self._save(processes=self.state.processes | {name: known})
+
+    def _link(self, name: str) -> None:
+        link, program = self.folder.program(name), self.engine.programs / name
+        if not link.is_symlink() or link.readlink() != program:
+            link.unlink(missing_ok=True)
+            link.symlink_to(program)
+
+    def _identify(self) -> None:
+        """Access files, while etcd and the API server start."""
+        write_access(self.folder, self.state)
+
+    def _still_there(self, *names: str) -> None:
+        for name in names:
+            if not processes.alive(self.state.processes[name]):
+                log = self.folder.log(name)
+                raise Failed(
+                    f"{name} of cluster '{self.state.name}' ended just after its start",
+                    why=_tail(log),
+                    hint=f"karrots engine logs {self.state.name}",
+                    log=log,
+                )
+
+    def _fill(self, kube: Kube, due: Sequence[str]) -> None:
+        """Flux's kinds and namespace. A restarted API server has them, but must serve them before Flux asks."""
+        new = self.state.content != self.engine.stamp
+        if new or "kube-apiserver" in due:
+            content.serve_kinds(kube.access, self.engine.kinds, update=bool(self.state.content) and new)
+            content.make_namespace(kube, NAMESPACE)
+            self._save(content=self.engine.stamp, versions=self.engine.versions)
+
+    def _start_simulation(self, kube: Kube, due: Sequence[str]) -> None:
+        self._start(("kube-controller-manager", "kube-scheduler"), due)
+        self.set_nodes(kube)
+        if "kwok" in due:
+            content.forget_leases(kube)
+        self._start(("kwok",), due)
+
+    def set_nodes(self, kube: Kube) -> None:
+        content.set_nodes(kube, self.state.nodes, self.state.versions["kubernetes"], self.state.ports["kwok"])
+
+    def _save(self, **changed: object) -> None:
+        self.state = replace(self.state, **changed)  # type: ignore[arg-type]
+        self.folder.save(self.state)
+
+
+def prepare(folder: Folder) -> None:
+    """Everything on disk that the components want to find."""
+    folder.prepare()
+    certificates.make(folder.pki)
+
+
+def write_access(folder: Folder, state: State) -> None:
+    server = f"https://{ports.HOST}:{state.ports['kube-apiserver']}"
+    entry = {
+        "server": server,
+        "ca": (folder.pki / "ca.crt").read_text(),
+        "certificate": str(folder.pki / "admin.crt"),
+        "key": str(folder.pki / "admin.key"),
+    }
+    write_private(folder.access, json.dumps(entry, indent=2, sort_keys=True) + "\n")
+    write_private(folder.kubeconfig, json.dumps(kubeconfig(state.name, access(folder)), indent=2) + "\n")
+
+
+def access(folder: Folder) -> Access:
+    entry = json.loads(folder.access.read_text())
+    return Access(entry["server"], entry["ca"], Path(entry["certificate"]), Path(entry["key"]))
+
+
+def strays_of(folder: Folder, state: State | None) -> list[psutil.Process]:
+    """Components of this cluster that its state does not know: their starter was killed before it could write."""
+    known = [entry.pid for entry in state.processes.values() if processes.alive(entry)] if state else []
+    return [found for found, owner in running() if owner == folder.path and found.pid not in known]
+
+
+def running() -> list[tuple[psutil.Process, Path]]:
+    """Every process that is a component of a cluster of this home, with the folder of the cluster."""
+    home = places.engine_clusters()
+    found = []
+    for candidate in psutil.process_iter(["cmdline"]):
+        owner = components.owner(candidate.info["cmdline"] or [], home)
+        if owner:
+            found.append((candidate, owner))
+    return found
+
+
+def _tail(log: Path) -> str:
+    try:
+        return log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace").strip().splitlines()[-1]
+    except (OSError, IndexError):
+        return "it wrote no log"
