@@ -10,6 +10,7 @@ from karrots.render import terraform
 from karrots.render.template import rendered
 from karrots.spec import cluster as cluster_spec
 from karrots.spec import fleet as fleet_spec
+from karrots.spec.schema import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,28 +18,26 @@ if TYPE_CHECKING:
 
 FLEET_FILE = "karrots.yaml"
 CLUSTER_FILE = "cluster.yaml"
-SCHEMAS = {
-    "clusters/cluster.schema.json": cluster_spec.json_schema,
-    "clusters/fleet.schema.json": fleet_spec.json_schema,
-}
+# Where the first line of cluster.yaml and karrots.yaml points editors to.
+SCHEMAS = {"clusters/cluster.schema.json": "cluster", "clusters/fleet.schema.json": "fleet"}
 
 
 @dataclass(frozen=True)
 class FleetOptions:
     """What `init` asks. `cluster` names the first directory; `settings` are the provider's keys in karrots.yaml."""
 
-    domain: str
     cluster: str = "qa"
+    domain: str = "example.com"
     provider: str = "local"
-    settings: Mapping[str, str] = field(default_factory=dict)
-    size: str = ""
-    nodes: int = 2
+    pool: str = "10.64.0.0/10"
+    prefix: int = 20
+    remote: str = "origin"
+    ttl: str = "7d"
     kubernetes: str = "1.36"
     flux: str = "2.9"
-    remote: str = "origin"
-    pool: str = "10.64.0.0/10"
-    prefix: int = 16
-    ttl: str = "7d"
+    nodes: int = 2
+    size: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(options: FleetOptions, templates: Path) -> dict[str, str]:
@@ -56,12 +55,14 @@ def render(options: FleetOptions, templates: Path) -> dict[str, str]:
 def cluster_files(cluster_yaml: str, directory: str, templates: Path) -> dict[str, str]:
     """The rendered terraform/ of one cluster directory, by path below the repository."""
     spec = cluster_spec.load_cluster(cluster_yaml, f"{directory}/{CLUSTER_FILE}")
-    return {f"{directory}/terraform/{path}": text for path, text in terraform.render(spec, templates).items()}
+    return {
+        f"{directory}/terraform/{path}": text
+        for path, text in terraform.render(spec, templates / spec.provider).items()
+    }
 
 
 def schemas() -> dict[str, str]:
-    """The JSON Schemas that the first line of cluster.yaml and karrots.yaml points editors to."""
-    return {path: json.dumps(schema(), indent=2) + "\n" for path, schema in SCHEMAS.items()}
+    return {path: json.dumps(json_schema(kind), indent=2) + "\n" for path, kind in SCHEMAS.items()}
 
 
 def _path(path: str, directory: str) -> str:

@@ -27,15 +27,15 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def render(spec: ClusterSpec, templates: Path, provider: str | None = None) -> dict[str, str]:
-    """Texts by path below the root; `provider` when it is not the one of the content (`branch --on local`)."""
-    chosen = provider or spec.provider
-    folder = templates / chosen
-    if chosen not in _VALUES or not folder.is_dir():
-        known = ", ".join(_VALUES)
-        raise UsageError(f"there are no Terraform templates for the provider '{chosen}'", why=f"there are: {known}")
-    files = rendered(folder, {"spec": spec})
-    files[VARIABLES_FILE] = _json(variables(spec, chosen))
+def render(spec: ClusterSpec, templates: Path) -> dict[str, str]:
+    """Texts by path below the root. `templates` is the folder of one provider, which need not be the one of `spec`."""
+    if templates.name not in _VALUES or not templates.is_dir():
+        raise UsageError(
+            f"there are no Terraform templates for the provider '{templates.name}'",
+            why=f"this version has them for {', '.join(_VALUES)}",
+        )
+    files = rendered(templates, {"spec": spec})
+    files[VARIABLES_FILE] = _json(variables(spec, templates.name))
     return dict(sorted(files.items()))
 
 

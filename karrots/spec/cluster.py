@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from karrots.spec import loading
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.model import API_VERSION, Form, Interval, Label, Model, Whole
+from karrots.spec.model import Form, Interval, Label, Model, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,3 @@ class ClusterSpec(Model):
 def load_cluster(data: bytes | str, source: str, overrides: Mapping[str, str] | None = None) -> ClusterSpec:
     """Raises UsageError with file:line:column; `overrides` are dotted paths, typed by the schema."""
     return loading.load(ClusterSpec, data, source, overrides or {})
-
-
-def json_schema() -> dict[str, Any]:
-    return loading.json_schema(ClusterSpec, f"cluster.yaml of karrots ({API_VERSION})")

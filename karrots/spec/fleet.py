@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from karrots.spec import loading
-from karrots.spec.model import API_VERSION, Age, DnsName, Form, Label, Model, Whole
+from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -34,7 +34,7 @@ class Addresses(Model):
     pool: Annotated[str, AfterValidator(_private_range)] = Field(
         default="10.64.0.0/10", description="Private range that every cluster's own range is leased from."
     )
-    prefix: Annotated[int, Whole(8, 28)] = Field(default=16, description="Size of one cluster's range.")
+    prefix: Annotated[int, Whole(8, 28)] = Field(default=20, description="Size of one cluster's range.")
 
     @model_validator(mode="after")
     def _pool_holds_ranges(self) -> Addresses:
@@ -107,7 +107,3 @@ class FleetSpec(Model):
 def load_fleet(data: bytes | str, source: str) -> FleetSpec:
     """Raises UsageError with file:line:column."""
     return loading.load(FleetSpec, data, source, {})
-
-
-def json_schema() -> dict[str, Any]:
-    return loading.json_schema(FleetSpec, f"karrots.yaml ({API_VERSION})")

@@ -50,12 +50,6 @@ def load(model: type[M], data: bytes | str, source: str, overrides: Mapping[str,
         raise _invalid(model, document, overrides, error) from error
 
 
-def json_schema(model: type[Model], title: str) -> dict[str, Any]:
-    """JSON Schema for editors. Pydantic writes 2020-12; nothing in our models goes beyond draft-07, which they read."""
-    schema = model.model_json_schema(by_alias=True)
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": title}
-
-
 def _invalid(
     model: type[Model], document: Document, overrides: Mapping[str, str], error: ValidationError
 ) -> UsageError:

@@ -41,7 +41,7 @@ nodes:
 
 
 def _render(case: str) -> dict[str, str]:
-    return terraform.render(load_cluster(CASES[case], "cluster.yaml"), places.templates())
+    return terraform.render(load_cluster(CASES[case], "cluster.yaml"), places.templates() / "local")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -59,7 +59,7 @@ class Root:
 
     def render(self, **overrides: str) -> None:
         changed = {path.replace("__", "."): value for path, value in overrides.items()}
-        files.write(terraform.render(load_cluster(CONTENT, "c", changed), places.templates()), self.folder)
+        files.write(terraform.render(load_cluster(CONTENT, "c", changed), places.templates() / "local"), self.folder)
 
     def terraform(self, *argv: str) -> str:
         return process.run(["terraform", *argv, "-no-color"], cwd=self.folder, env=self.environment).text
