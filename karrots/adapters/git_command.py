@@ -1,0 +1,137 @@
+"""How git is started: absolute program, argument lists, fixed settings, a chosen environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots.adapters import process
+from karrots.errors import Failed, KarrotsError, LoginNeeded, TimedOut, ToolFailed, ToolMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+NETWORK_SECONDS = 120.0
+
+# Set for every call, so that no setting of a repository that somebody else wrote runs a program or changes a result.
+SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.filesRefLockTimeout=2000",  # ms; somebody else's karrots holds a ref for some ms only
+    "core.quotePath=false",
+    "protocol.ext.allow=never",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "push.recurseSubmodules=no",
+    "push.followTags=false",
+    "push.gpgSign=false",
+    "transfer.fsckObjects=true",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "i18n.commitEncoding=UTF-8",
+    "user.useConfigOnly=true",  # never a guessed name such as root@localhost in an audit trail
+)
+
+# The user's global configuration stays in force: credential helpers, url.insteadOf, proxies and the identity live
+# there, and without them no private remote can be reached. So do the variables that log-ins are handed over by.
+INHERITED = (
+    *(f"GIT_{who}_{what}" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")),
+    "GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_ASKPASS", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE",
+    "SSH_AUTH_SOCK", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_ALLOW_PROTOCOL",
+    "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME",
+    "GH_TOKEN", "GH_CONFIG_DIR", "GITHUB_TOKEN",
+    "CLOUDSDK_CONFIG", "AWS_PROFILE", "AWS_CONFIG_FILE", "AZURE_CONFIG_DIR",
+)  # fmt: skip
+
+LOGIN_SIGNS = (
+    b"Authentication failed",
+    b"could not read Username",
+    b"could not read Password",
+    b"terminal prompts disabled",
+    b"Permission denied (",
+    b"Host key verification failed",
+)
+
+
+def environment() -> dict[str, str]:
+    configuration = [name for name in os.environ if name.startswith("GIT_CONFIG")]
+    fixed = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "LC_ALL": "C",  # the few words of git that are read are English
+    }
+    defaults = {"GIT_ALLOW_PROTOCOL": "https:ssh:file"}
+    return defaults | process.environment(fixed, inherit=(*INHERITED, *configuration))
+
+
+@dataclass(frozen=True)
+class Git:
+    """The git program, run in one folder."""
+
+    program: str
+    folder: Path
+
+    @classmethod
+    def located(cls, folder: Path) -> Git:
+        program = process.find("git")
+        if program is None:
+            raise ToolMissing("git is not on this computer", why="it was looked for on PATH", hint="karrots doctor")
+        return cls(os.path.abspath(program), folder)  # noqa: PTH100  (resolve() would follow a wrapper's link)
+
+    def run(self, *words: str, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> process.Completed:
+        settings = [word for setting in SETTINGS for word in ("-c", setting)]
+        return process.run(
+            [self.program, *settings, *words],
+            cwd=self.folder, env=environment(), stdin=stdin, timeout=timeout, check=check,
+        )  # fmt: skip
+
+    def line(self, *words: str, stdin: bytes = b"") -> str:
+        return os.fsdecode(self.run(*words, stdin=stdin).stdout).removesuffix("\n")
+
+    def lookup(self, *words: str) -> str | None:
+        """The one line git answers with, None when it says there is no such thing."""
+        done = self.run(*words, check=False)
+        return os.fsdecode(done.stdout).removesuffix("\n") or None if done.status == 0 else None
+
+    def over_network(self, remote: str, *words: str, accept: Iterable[int] = (0,)) -> process.Completed:
+        """Run what talks to a remote; raises LoginNeeded, TimedOut or ToolFailed that name the remote."""
+        try:
+            done = self.run(*words, timeout=NETWORK_SECONDS, check=False)
+        except TimedOut as error:
+            raise TimedOut(
+                f"the git remote '{remote}' did not answer within {NETWORK_SECONDS:.0f} s",
+                why=words[0],
+                hint=f"git ls-remote {remote}",
+            ) from error
+        if done.status not in accept:
+            raise unreachable(remote, done)
+        return done
+
+
+def unreachable(remote: str, done: process.Completed) -> KarrotsError:
+    hint = f"git ls-remote {remote}"
+    if any(sign in done.stderr for sign in LOGIN_SIGNS):
+        return LoginNeeded(f"the git remote '{remote}' wants a log-in", why=cause(done), hint=hint)
+    return ToolFailed(
+        f"the git remote '{remote}' could not be used",
+        argv=done.argv, status=done.status, why=cause(done), hint=hint,
+    )  # fmt: skip
+
+
+def cause(done: process.Completed) -> str:
+    """What git said last as an error, without its prefix."""
+    lines = done.stderr.decode("utf-8", "replace").splitlines()
+    errors = [line for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))] or lines
+    return errors[0].partition(": ")[2] or errors[0] if errors else f"git ended with status {done.status}"
+
+
+def lock_hint(done: process.Completed, git_dir: Path) -> Failed:
+    return ToolFailed(
+        "git could not move a ref",
+        argv=done.argv, status=done.status, why=cause(done),
+        hint=f"find {git_dir} -name '*.lock' -mmin +1",
+    )  # fmt: skip

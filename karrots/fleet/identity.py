@@ -1,0 +1,53 @@
+"""A cluster's identity as Flux and Terraform receive it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from karrots.errors import UsageError
+from karrots.spec.identity import IDENTITY_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from karrots.fleet.record import Record
+
+
+def variables(record: Record, content_variables: Mapping[str, str]) -> dict[str, str]:
+    """The data of the ConfigMap that Flux substitutes from; UsageError when content claims an identity's name."""
+    clash = sorted(set(content_variables) & set(IDENTITY_VARIABLES))
+    if clash:
+        raise UsageError(
+            f"{record.directory}/cluster.yaml sets the variable '{clash[0]}'",
+            why="it is part of a cluster's identity, which karrots fills in",
+            hint="rename it in cluster.yaml, below variables",
+        )
+    return {**content_variables, **_identity(record)}
+
+
+def _identity(record: Record) -> dict[str, str]:
+    return {
+        "cluster_name": record.name,
+        "cluster_id": record.id,
+        "cluster_domain": record.domain,
+        "cluster_branch": record.branch,
+        "cluster_parent": record.parent.name if record.parent else "",
+        "cluster_provider": record.provider,
+        "cluster_region": record.region,
+        "cluster_owner": record.owner,
+        "cluster_network": record.network,
+    }
+
+
+def terraform_variables(record: Record) -> dict[str, str]:
+    """What identity.auto.tfvars.json holds; text only, '' where a cluster has none."""
+    return {
+        "cluster_id": record.id,
+        "cluster_name": record.name,
+        "cluster_domain": record.domain,
+        "cluster_network": record.network,
+        "cluster_branch": record.branch,
+        "cluster_owner": record.owner,
+        "cluster_expires": record.expires or "",
+        "cluster_parent": record.parent.name if record.parent else "",
+    }

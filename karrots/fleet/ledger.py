@@ -1,0 +1,450 @@
+"""The ledger: branch `karrots/fleet`, all records of a fleet, published by compare-and-swap of that one ref.
+
+    clusters/NAME/record.json
+    clusters/NAME/applied/      the directory's tree as last applied, the same git object
+    gone/NAME-ID.json           receipts
+
+With a remote, its ref is the truth: a push that expects the value we read is the commit point, and the branch here
+follows. Without one the same swap is done here. Neither work tree nor index is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters.git import Tree
+from karrots.adapters.git_names import quoted
+from karrots.errors import Failed, KarrotsError, Locked, NotFound, Refused
+from karrots.fleet.addresses import overlapping
+from karrots.fleet.names import is_name
+from karrots.fleet.record import from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from karrots.adapters.git import Commit, Repository
+    from karrots.fleet.record import Operation, Record
+
+BRANCH = "karrots/fleet"
+REF = f"refs/heads/{BRANCH}"
+KEPT = "refs/karrots/applied"
+PATIENCE = 60.0  # seconds of losing the race before we say so
+ID_LENGTH = 26  # of a ULID, in the name of a receipt
+
+README = b"""# Fleet ledger
+
+Written by karrots. Each folder below clusters/ is one cluster: record.json says what it is and who
+works on it, applied/ is its directory as it was last applied. gone/ holds the receipts of destroyed
+clusters. Read it with git; change it with karrots only.
+"""
+
+Edit = dict[str, "bytes | Tree | None"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One commit of the ledger."""
+
+    edits: Edit
+    message: str
+    trailers: Mapping[str, str]
+
+    def text(self) -> str:
+        """[skip ci] because most CI systems would otherwise start a pipeline for each entry."""
+        lines = [f"{key}: {' '.join(value.split())}" for key, value in sorted(self.trailers.items()) if value]
+        return "\n".join([self.message, "", "[skip ci]", "", *lines]).rstrip() + "\n"
+
+
+class NameTaken(Locked):
+    """The name of a cluster belongs to somebody; `record` is theirs."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(
+            f"the name '{record.name}' is taken",
+            why=f"{record.owner or 'somebody'} has it for the branch '{record.branch}' since {record.created}",
+            hint=f"choose another name, or look at it: karrots show {record.name}",
+        )
+        self.record = record
+
+
+class InUse(Locked):
+    """Somebody works on the cluster; `operation` is theirs."""
+
+    def __init__(self, name: str, operation: Operation) -> None:
+        where = f"on {operation.host}, process {operation.pid}, since {operation.started}"
+        super().__init__(
+            f"'{name}' is being worked on",
+            why=f"{operation.holder} runs {operation.verb} {where}",
+            hint=f"wait until it is done: karrots show {name}",
+        )
+        self.operation = operation
+
+
+class RangeTaken(Locked):
+    """The address range a cluster was to get belongs to another."""
+
+    def __init__(self, record: Record, other: Record) -> None:
+        super().__init__(
+            f"the address range {record.network} cannot be had for '{record.name}'",
+            why=f"it overlaps {other.network} of '{other.name}'",
+            hint=f"leave the range to karrots, or look at the other: karrots show {other.name}",
+        )
+        self.other = other
+
+
+class View:
+    """The ledger at one commit, None when there is none yet. Reads lazily, and each thing once."""
+
+    def __init__(self, repo: Repository, commit: str | None) -> None:
+        self._repo = repo
+        self.commit = commit
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """By name."""
+        folders = sorted(self._names("clusters").items())
+        # By the id of each folder: from the top, git would search the whole list of clusters once for each.
+        found = self._repo.contents([f"{folder}:record.json" for _, folder in folders]) if folders else []
+        named = zip((name for name, _ in folders), found, strict=True)
+        return [_read(name, data) for name, data in named if data is not None]
+
+    def find(self, name: str) -> Record | None:
+        if self.commit is None or not is_name(name):
+            return None
+        data = self._repo.read(self.commit, _path(name))
+        return _read(name, data) if data is not None else None
+
+    def cluster_names(self) -> list[str]:
+        return sorted(self._names("clusters"))
+
+    def applied(self, name: str) -> str | None:
+        """Id of the tree last applied."""
+        return self._repo.tree_id(self.commit, f"clusters/{name}/applied") if self.commit else None
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        ordered = sorted(self._names("gone").items(), key=lambda item: _receipt_name(item[0])[1])
+        found = self._repo.contents([blob for _, blob in ordered]) if ordered else []
+        return [_receipt(name, data or b"") for (name, _), data in zip(ordered, found, strict=True)]
+
+    def receipt(self, name_or_id: str) -> dict[str, Any] | None:
+        """The newest one of that name, or the one of that id."""
+        matching = [file for file in self._names("gone") if name_or_id in _receipt_name(file)]
+        if not matching or self.commit is None:
+            return None
+        newest = max(matching, key=lambda file: _receipt_name(file)[1])
+        return _receipt(newest, self._repo.read(self.commit, f"gone/{newest}") or b"")
+
+    def _names(self, folder: str) -> dict[str, str]:
+        return self._repo.names(f"{self.commit}:{folder}") if self.commit else {}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """`remote` is the name of the git remote the fleet shares, None when there is none."""
+
+    repo: Repository
+    remote: str | None = None
+
+    # Reading: what is here already, never the network
+
+    def view(self) -> View:
+        return View(self.repo, self.repo.refs(REF).get(REF))
+
+    def records(self) -> list[Record]:
+        return self.view().records
+
+    def find(self, name: str) -> Record | None:
+        return self.view().find(name)
+
+    def get(self, name: str) -> Record:
+        """Raises NotFound, which names those that are nearly the same."""
+        view = self.view()
+        record = view.find(name)
+        if record is None:
+            raise _not_found("cluster", name, view.cluster_names(), "karrots ls")
+        return record
+
+    def applied(self, name: str) -> str | None:
+        return self.view().applied(name)
+
+    def receipts(self) -> list[dict[str, Any]]:
+        return self.view().receipts()
+
+    def receipt(self, name_or_id: str) -> dict[str, Any] | None:
+        """The newest one of that name, or the one of that id."""
+        return self.view().receipt(name_or_id)
+
+    def history(self, name: str, *, most: int = 200) -> list[Commit]:
+        """What was done to clusters of that name, newest first."""
+        return self.repo.commits_between(None, REF, f"clusters/{name}", most=most) if is_name(name) else []
+
+    # Following the remote
+
+    @property
+    def _tracking(self) -> str:
+        return f"refs/karrots/remotes/{self.remote}/fleet"
+
+    def refresh(self) -> None:
+        """Bring the ledger here to the remote's; nothing happens where the remote has none.
+
+        Raises Failed when both went separate ways.
+        """
+        if self.remote is None:
+            return
+        # A pattern, because fetching a ref by its name fails where the remote has none.
+        spec = f"+refs/heads/karrots/*:refs/karrots/remotes/{self.remote}/*"
+        self.repo.fetch(self.remote, spec, prune=True)
+        self._follow()
+
+    def _follow(self) -> None:
+        while True:
+            here, there = self._ends()
+            if there is None or here == there:
+                return
+            if here is not None and not self.repo.is_ancestor(here, there):
+                if self.repo.is_ancestor(there, here):
+                    return  # made before there was a remote; the next publication pushes it
+                raise self._diverged()
+            self._refuse_checked_out()
+            if self.repo.update_ref(REF, there, here):
+                return
+
+    def _ends(self) -> tuple[str | None, str | None]:
+        refs = self.repo.refs(REF, self._tracking)
+        return refs.get(REF), refs.get(self._tracking)
+
+    def _diverged(self) -> Failed:
+        return Failed(
+            f"the ledger here and the one at '{self.remote}' went separate ways",
+            why="somebody committed to it by hand, or it was made anew at the remote",
+            hint=f"git log --oneline --graph {BRANCH} {self._tracking}",
+        )
+
+    def _refuse_checked_out(self) -> None:
+        if folder := self.repo.checked_out_in(BRANCH):
+            raise Refused(
+                f"the ledger '{BRANCH}' is checked out in {folder}",
+                why="karrots would move the branch under your files",
+                hint=f"git -C {folder} switch -",
+            )
+
+    # Publishing
+
+    def publish(
+        self, edit: Callable[[View], Edit], message: str, trailers: Mapping[str, str] | None = None
+    ) -> str | None:
+        """Apply `edit` to the newest ledger and publish it; `edit` is called anew each time somebody was first.
+
+        What `edit` raises ends it, and only once it saw the newest ledger. Gives the ledger's commit; an edit that
+        changes nothing publishes nothing.
+        """
+        return self._publish(lambda view: Entry(edit(view), message, trailers or {}))
+
+    def _publish(self, make: Callable[[View], Entry]) -> str | None:
+        self._refuse_checked_out()
+        self._follow()
+        # The first try trusts what is known here and saves a round trip; the swap fails if that was old.
+        done, commit = self._try(make, final=self.remote is None)
+        waited, until = 0.0, time.monotonic() + PATIENCE
+        while not done:
+            if time.monotonic() > until:
+                raise Locked(
+                    "the ledger could not be written", why="others were first, again and again", hint="try again"
+                )
+            time.sleep(SystemRandom().uniform(0, waited))
+            waited = min(1.0, 2 * waited + 0.02)
+            self.refresh()
+            done, commit = self._try(make, final=True)
+        return commit
+
+    def _try(self, make: Callable[[View], Entry], *, final: bool) -> tuple[bool, str | None]:
+        """Whether it is published, and the ledger's commit; what `make` raises counts only when `final`."""
+        base = self.view()
+        try:
+            entry = make(base)
+        except KarrotsError:
+            if final:
+                raise
+            return False, None
+        commit = self._committed(base.commit, entry)
+        return commit == base.commit or self._swap(base.commit, commit), commit
+
+    def _committed(self, base: str | None, entry: Entry) -> str | None:
+        if not entry.edits:
+            return base
+        if base is None:
+            tree = self.repo.edit_tree(None, {"README.md": README, **entry.edits})
+            return self.repo.commit_tree(tree, [], entry.text())
+        before = self.repo.tree_id(base)
+        tree = self.repo.edit_tree(before, entry.edits)
+        return base if tree == before else self.repo.commit_tree(tree, [base], entry.text())
+
+    def _swap(self, base: str | None, commit: str | None) -> bool:
+        if self.remote is None:
+            return self.repo.update_ref(REF, commit, base)
+        there = self._ends()[1]
+        # The push overwrites exactly what it expects, so it may expect only what our commit contains.
+        if there not in {None, base} and not self.repo.is_ancestor(str(there), str(base)):
+            return False
+        if not self.repo.push_swap(self.remote, REF, commit, there):
+            return False
+        # The push was the commit point; the rest can be made again from the remote.
+        self.repo.set_refs({self._tracking: commit})
+        self._follow()
+        return True
+
+    # What operations do
+
+    def claim(self, build: Callable[[View], Record], *, applied_tree: str | None = None, verb: str = "") -> Record:
+        """Take the name of a record, and the address range with it.
+
+        `build` makes the record from the newest ledger, so that the range is leased in the same swap; it is called
+        anew each time somebody else was first. Raises NameTaken, RangeTaken.
+        """
+        built: list[Record] = []
+
+        def make(view: View) -> Entry:
+            ours = {record.id for record in built}
+            record = build(view)
+            built.append(record)
+            present = view.find(record.name)
+            if present is not None and present.id not in ours | {record.id}:
+                raise NameTaken(present)
+            if present is not None:  # published by a push whose answer was lost
+                built.append(present)
+                return _entry(present, {}, "", verb)
+            _refuse_overlap(record, view.records)
+            return _entry(record, _edit_of(record, applied_tree), "is claimed", verb)
+
+        self._publish(make)
+        return built[-1]
+
+    def save(
+        self, record: Record, *, applied_tree: str | None = None, expect: Record | None = None, verb: str = ""
+    ) -> None:
+        """Replace a cluster's record, and its applied tree where one is given.
+
+        `expect` is the record as it was read. Raises InUse when another operation than that one's holds the cluster
+        (without `expect`: than the record's), Locked when a cluster nobody held was changed since, NotFound when it is
+        gone.
+        """
+
+        def make(view: View) -> Entry:
+            present = _present(view, record)
+            _refuse_moved(present, record, expect)
+            leased = record if record.operation else expect or record
+            return _entry(leased, _edit_of(record, applied_tree), f"is {record.phase}", verb)
+
+        self._publish(make)
+        self.keep(record)
+
+    def retire(self, record: Record, receipt: Mapping[str, Any], *, verb: str = "destroy") -> None:
+        """Remove the cluster and keep its receipt; a newer cluster of that name stays."""
+        file = f"gone/{record.name}-{record.id}.json"
+        text = json.dumps(receipt, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+        def make(view: View) -> Entry:
+            present = view.find(record.name)
+            mine = present is not None and present.id == record.id
+            removed: Edit = {f"clusters/{record.name}": None} if mine else {}
+            return _entry(record, {file: text.encode(), **removed}, "is gone", verb)
+
+        self._publish(make)
+        self.repo.set_refs({f"{KEPT}/{record.id}": None})
+
+    def keep(self, record: Record) -> None:
+        """Hold the applied commit back from git's garbage collection on this computer."""
+        if record.applied is not None and self.repo.resolve(record.applied.commit):
+            self.repo.set_refs({f"{KEPT}/{record.id}": record.applied.commit})
+
+
+def _path(name: str) -> str:
+    return f"clusters/{name}/record.json"
+
+
+def _read(name: str, data: bytes) -> Record:
+    record = from_json(data, _path(name))
+    if record.name != name or not is_name(name):
+        raise Failed(
+            f"the record '{_path(name)}' cannot be read",
+            why=f"it is that of '{record.name}'",
+            hint=f"git log {BRANCH} -- {_path(name)}",
+        )
+    return record
+
+
+def _edit_of(record: Record, applied_tree: str | None = None) -> Edit:
+    edit: Edit = {_path(record.name): to_json(record).encode()}
+    if applied_tree is not None:
+        edit[f"clusters/{record.name}/applied"] = Tree(applied_tree)
+    return edit
+
+
+def _present(view: View, record: Record) -> Record:
+    present = view.find(record.name)
+    if present is None or present.id != record.id:
+        raise NotFound(
+            f"the cluster '{record.name}' is not in the ledger any more",
+            why="it was destroyed" if present is None else "another one has its name now",
+            hint=f"git log {BRANCH} -- clusters/{record.name}",
+        )
+    return present
+
+
+def _refuse_overlap(record: Record, records: Iterable[Record]) -> None:
+    for other in records:
+        if overlapping(record.network, other.network):
+            raise RangeTaken(record, other)
+
+
+def _refuse_moved(present: Record, record: Record, expect: Record | None) -> None:
+    lease = (expect or record).operation
+    holder = present.operation
+    if holder is not None and (lease is None or holder.id != lease.id):
+        raise InUse(present.name, holder)
+    if expect is not None and holder is None and present != expect:
+        raise Locked(
+            f"the record of '{present.name}' was changed meanwhile",
+            why="somebody else's command ended between reading and writing it",
+            hint="type the same command again",
+        )
+
+
+def _entry(record: Record, edits: Edit, what: str, verb: str) -> Entry:
+    operation = record.operation
+    said = verb or (operation.verb if operation else "save")
+    trailers = {
+        "Karrots-Cluster": record.name,
+        "Karrots-Operation": operation.id if operation else "",
+        "Karrots-Verb": said,
+    }
+    return Entry(edits, f"{said}: {record.name} {what}", trailers)
+
+
+def _receipt_name(file: str) -> tuple[str, str]:
+    """Name and id, of `NAME-ID.json`."""
+    stem = file.removesuffix(".json")
+    return stem[: -ID_LENGTH - 1], stem[-ID_LENGTH:]
+
+
+def _receipt(file: str, data: bytes) -> dict[str, Any]:
+    try:
+        receipt = json.loads(data)
+    except ValueError as error:
+        hint = f"git show {BRANCH}:gone/{file}"
+        raise Failed(f"the receipt '{file}' cannot be read", why=str(error), hint=hint) from error
+    return dict(receipt)
+
+
+def _not_found(what: str, name: str, names: Iterable[str], hint: str) -> NotFound:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(names), n=3)
+    why = "did you mean " + ", ".join(f"'{each}'" for each in near) + "?" if near else ""
+    return NotFound(f"there is no {what} {quoted(name)}", why=why, hint=hint)

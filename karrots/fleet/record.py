@@ -1,0 +1,220 @@
+"""A cluster's record: identity, lineage, lease and applied state (design: docs/ledger.md).
+
+Read by `json` and dataclasses alone: a fleet table reads a thousand of them at every start. Fields that this version
+does not know are kept and written back, at every level.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import UTC, datetime
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from karrots.errors import Failed, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA = 1
+
+PHASES = ("claimed", "creating", "ready", "failed", "destroying")
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """`commit` is the fork point."""
+
+    name: str
+    id: str
+    commit: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """`tool` and `tool_version` made the state: `terraform` or `tofu`."""
+
+    commit: str
+    tool: str
+    tool_version: str
+    when: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Where Terraform's state is kept."""
+
+    backend: str
+    key: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """Who works on the cluster just now."""
+
+    id: str
+    verb: str
+    holder: str
+    host: str
+    pid: int
+    started: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One cluster.
+
+    Times are UTC as RFC 3339 with seconds; `domain` is the whole one; `network` is a range in CIDR form, '' for none;
+    `host` is the computer a local cluster lives on; `extra` holds what this version does not know.
+    """
+
+    id: str
+    name: str
+    directory: str
+    branch: str
+    provider: str
+    created: str
+    domain: str = ""
+    network: str = ""
+    owner: str = ""
+    region: str = ""
+    account: str = ""
+    host: str = ""
+    kubernetes: str = ""
+    phase: str = "claimed"
+    protected: bool = False
+    expires: str | None = None
+    parent: Parent | None = None
+    applied: Applied | None = None
+    state: State | None = None
+    operation: Operation | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return _plain(self)
+
+
+PARTS: dict[str, type[Any]] = {"parent": Parent, "applied": Applied, "state": State, "operation": Operation}
+
+# The JSON types of the record's fields that are not text.
+OTHER_TYPES: dict[str, tuple[type, ...]] = {
+    "protected": (bool,),
+    "expires": (str, NoneType),
+    "overrides": (dict,),
+    "schema": (int,),
+    "pid": (int,),
+    **{name: (part, NoneType) for name, part in PARTS.items()},
+}
+KINDS: tuple[type[Any], ...] = (Record, *PARTS.values())
+TYPES = {
+    kind: {each.name: OTHER_TYPES.get(each.name, (str,)) for each in fields(kind) if each.name != "extra"}
+    for kind in KINDS
+}
+
+# Ids become names of folders, refs and tags.
+_ID = re.compile(r"[0-9a-z]{26}")
+
+
+def new_id() -> str:
+    """A ULID in small letters: sorts by time, fits tags, labels and state keys of every cloud."""
+    from ulid import ULID
+
+    return str(ULID()).lower()
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """`2026-11-21T07:00:00Z`, now when none is given."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    """Raises ValueError for what `timestamp` does not write."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def to_json(record: Record) -> str:
+    return json.dumps(record.document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    known = {name: getattr(part, name) for name in TYPES[type(part)]}
+    return {
+        **part.extra,
+        **{name: _plain(value) if name in PARTS and value else value for name, value in known.items()},
+    }
+
+
+def from_json(text: str | bytes, source: str) -> Record:
+    """`source` names the record in errors.
+
+    Raises UsageError when a newer karrots wrote it, Failed when it is broken.
+    """
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise TypeError("it is not a JSON object")  # noqa: TRY301  (one place words all of it)
+        _check_schema(data, source)
+        for name, part in PARTS.items():
+            if data.get(name) is not None:
+                data[name] = _built(part, data[name], name)
+        return _checked(_built(Record, data, ""))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Failed(
+            f"the record '{source}' cannot be read", why=str(error), hint=f"git show karrots/fleet:{source}"
+        ) from error
+
+
+def _check_schema(data: Mapping[str, Any], source: str) -> None:
+    schema = data.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise UsageError(
+            f"the record '{source}' was written by a newer karrots",
+            why=f"it has schema {schema}, this version knows {SCHEMA}",
+            hint="pip install --upgrade karrots",
+        )
+
+
+def _built(kind: type[Part], data: Any, where: str) -> Part:
+    """Raises TypeError that names the field which is missing or of the wrong type."""
+    if not isinstance(data, dict):
+        raise TypeError(f"{where} is not a JSON object")
+    types = TYPES[kind]
+    prefix = f"{where}." if where else ""
+    extra: dict[str, Any] = {}
+    known: dict[str, Any] = {"extra": extra}
+    for name, value in data.items():
+        expected = types.get(name)
+        if expected is None:
+            extra[name] = value
+        elif isinstance(value, expected):
+            known[name] = value
+        else:
+            raise TypeError(f"{prefix}{name} has the wrong type")
+    try:
+        return kind(**known)
+    except TypeError:
+        raise TypeError(f"{prefix}{_missing(kind, known)} is missing") from None
+
+
+def _missing(kind: type[Any], known: Mapping[str, Any]) -> str:
+    needed = (each.name for each in fields(kind) if each.default is each.default_factory is MISSING)
+    return next((name for name in needed if name not in known), "a field")
+
+
+def _checked(record: Record) -> Record:
+    if record.phase not in PHASES:
+        raise ValueError(f"phase is '{record.phase}', and one of {', '.join(PHASES)} is known")
+    if not _ID.fullmatch(record.id):
+        raise ValueError("id has another form than karrots gives it")
+    return record
