@@ -66,7 +66,7 @@ class BranchExists(Locked):
     """Somebody has the branch name; `commit` is what it points to, where that is known here."""
 
     def __init__(self, branch: str, commit: Commit | None, *, where: str) -> None:
-        since = f", last commit {commit.id[:12]} by {commit.author}, {commit.when}" if commit else ""
+        since = f", last commit {commit.id[:12]} by {commit.author}, {commit.when:%Y-%m-%d %H:%M} UTC" if commit else ""
         super().__init__(
             f"the branch '{branch}' exists already",
             why=f"it is {where}{since}",

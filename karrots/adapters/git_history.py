@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ _TRAILER = re.compile(r"([A-Za-z][A-Za-z0-9-]*): (.*)")
 
 @dataclass(frozen=True)
 class Commit:
-    """`when` is the committer's time, UTC as RFC 3339."""
+    """`when` is the committer's time, in UTC."""
 
     id: str
     author: str
     email: str
-    when: str
+    when: datetime
     subject: str
     trailers: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,7 +52,7 @@ def _commit(found: git.Commit) -> Commit:
         id=found.hexsha,
         author=found.author.name or "",
         email=found.author.email or "",
-        when=found.committed_datetime.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        when=found.committed_datetime.astimezone(UTC),
         subject=message.partition("\n")[0],
         trailers=dict(_trailers(message)),
     )

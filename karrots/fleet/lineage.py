@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Node:
-    """`gone_parent` names the parent when it does not exist any more."""
+    """`gone` names the parent when it does not exist any more."""
 
     record: Record
     children: list[Node] = field(default_factory=list)
-    gone_parent: str | None = None
+    gone: str | None = None
 
 
-def tree(records: Iterable[Record]) -> list[Node]:
+def forest(records: Iterable[Record]) -> list[Node]:
     """The clusters without a living parent, each with all that came from it; siblings by name."""
     ordered = sorted(records, key=lambda record: record.name)
     living = {record.id: record for record in ordered}
-    nodes = {record.id: Node(record, gone_parent=_gone(record, living)) for record in ordered}
+    nodes = {record.id: Node(record, gone=_gone(record, living)) for record in ordered}
     roots: list[Node] = []
     for record in ordered:
         parent = record.parent

@@ -11,7 +11,7 @@ import re
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from karrots.errors import Failed, UsageError
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
-PHASES = ("claimed", "creating", "ready", "failed", "destroying")
+Phase = Literal["claimed", "creating", "ready", "failed", "destroying"]
+PHASES: tuple[str, ...] = get_args(Phase)
 
 Part = TypeVar("Part")
 
@@ -89,7 +90,7 @@ class Record:
     account: str = ""
     host: str = ""
     kubernetes: str = ""
-    phase: str = "claimed"
+    phase: Phase = "claimed"
     protected: bool = False
     expires: str | None = None
     parent: Parent | None = None
