@@ -144,10 +144,6 @@ class Repository:
         pairs = (line.rpartition(" ") for line in told.splitlines())
         return {name: identity for name, _, identity in pairs}
 
-    def branch_commits(self) -> dict[str, str]:
-        """Every branch of this clone and the commit it points to."""
-        return {ref.removeprefix("refs/heads/"): commit for ref, commit in self.refs("refs/heads/").items()}
-
     def checked_out_in(self, branch: str) -> Path | None:
         """The work tree that has the branch checked out."""
         folder = self._git.line("for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
@@ -244,9 +240,6 @@ class Repository:
 
         identity = self.resolve(rev)
         return commits(self.git_dir, identity, None, 1)[0] if identity else None
-
-    def last_commit(self, branch: str) -> Commit | None:
-        return self.commit(f"refs/heads/{branch}")
 
     def commits_between(
         self, base: str | None, head: str, path: str | None = None, *, most: int = 1000

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, Any
 from karrots.adapters.git import Tree
 from karrots.adapters.git_names import quoted
 from karrots.errors import Failed, KarrotsError, Locked, NotFound, Refused
+from karrots.fleet import operations
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.names import is_name
 from karrots.fleet.record import from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from karrots.adapters.git import Commit, Repository
-    from karrots.fleet.record import Operation, Record
+    from karrots.fleet.record import Operation, Phase, Record
 
 BRANCH = "karrots/fleet"
 REF = f"refs/heads/{BRANCH}"
@@ -119,6 +120,13 @@ class View:
         data = self._repo.read(self.commit, _path(name))
         return _read(name, data) if data is not None else None
 
+    def get(self, name: str) -> Record:
+        """Raises NotFound, which names those that are nearly the same."""
+        record = self.find(name)
+        if record is None:
+            raise _no_cluster(name, self.cluster_names())
+        return record
+
     def cluster_names(self) -> list[str]:
         return sorted(self._names("clusters"))
 
@@ -164,11 +172,7 @@ class Ledger:
 
     def get(self, name: str) -> Record:
         """Raises NotFound, which names those that are nearly the same."""
-        view = self.view()
-        record = view.find(name)
-        if record is None:
-            raise _not_found("cluster", name, view.cluster_names(), "karrots ls")
-        return record
+        return self.view().get(name)
 
     def applied(self, name: str) -> str | None:
         return self.view().applied(name)
@@ -301,45 +305,69 @@ class Ledger:
 
     # What operations do
 
-    def claim(self, build: Callable[[View], Record], *, applied_tree: str | None = None, verb: str = "") -> Record:
-        """Take the name of a record, and the address range with it.
+    def claim(
+        self, name: str, build: Callable[[View], Record], *, applied_tree: str | None = None, verb: str = "branch"
+    ) -> Record:
+        """Take a name, and the address range with it.
 
         `build` makes the record from the newest ledger, so that the range is leased in the same swap; it is called
-        anew each time somebody else was first. Raises NameTaken, RangeTaken.
+        anew each time somebody else was first, and has to give the same id. Raises NameTaken, RangeTaken.
         """
-        built: list[Record] = []
+        ours: list[Record] = []
 
         def make(view: View) -> Entry:
-            ours = {record.id for record in built}
-            record = build(view)
-            built.append(record)
-            present = view.find(record.name)
-            if present is not None and present.id not in ours | {record.id}:
+            present = view.find(name)
+            if present is not None and present.id not in {record.id for record in ours}:
                 raise NameTaken(present)
-            if present is not None:  # published by a push whose answer was lost
-                built.append(present)
-                return _entry(present, {}, "", verb)
-            _refuse_overlap(record, view.records)
-            return _entry(record, _edit_of(record, applied_tree), "is claimed", verb)
+            if present is None:
+                ours.append(build(view))
+                _refuse_overlap(ours[-1], view.records)
+            # Present and ours: published by a push whose answer was lost.
+            edits = _edit_of(ours[-1], applied_tree) if present is None else {}
+            return _entry(ours[-1], edits, "is claimed", verb)
 
         self._publish(make)
-        return built[-1]
+        return ours[-1]
 
-    def save(
-        self, record: Record, *, applied_tree: str | None = None, expect: Record | None = None, verb: str = ""
-    ) -> None:
+    def begin(
+        self,
+        name: str,
+        operation: Operation,
+        *,
+        phase: Phase | None = None,
+        abandoned: Callable[[Operation], bool] = operations.abandoned,
+    ) -> Record:
+        """Take the lease on a cluster, and give it a phase; a lease whose process is gone is taken over.
+
+        Raises InUse, NotFound.
+        """
+        begun: list[Record] = []
+
+        def make(view: View) -> Entry:
+            present = view.get(name)
+            other = present.operation
+            if other is not None and other.id != operation.id and not abandoned(other):
+                raise InUse(name, other)
+            begun.append(replace(present, operation=operation, phase=phase or present.phase))
+            return _entry(begun[-1], _edit_of(begun[-1]), "is taken", operation.verb)
+
+        self._publish(make)
+        return begun[-1]
+
+    def save(self, record: Record, applied_tree: str | None = None, *, verb: str = "", operation: str = "") -> None:
         """Replace a cluster's record, and its applied tree where one is given.
 
-        `expect` is the record as it was read. Raises InUse when another operation than that one's holds the cluster
-        (without `expect`: than the record's), Locked when a cluster nobody held was changed since, NotFound when it is
-        gone.
+        `operation` is the id of the lease under which this is done, by default the record's; it must be given when the
+        record has none any more because the lease ends with this. Raises InUse when somebody else holds the cluster,
+        NotFound when it is gone.
         """
+        held = operation or (record.operation.id if record.operation else "")
 
         def make(view: View) -> Entry:
             present = _present(view, record)
-            _refuse_moved(present, record, expect)
-            leased = record if record.operation else expect or record
-            return _entry(leased, _edit_of(record, applied_tree), f"is {record.phase}", verb)
+            if present.operation is not None and present.operation.id != held:
+                raise InUse(record.name, present.operation)
+            return _entry(record, _edit_of(record, applied_tree), f"is {record.phase}", verb, held)
 
         self._publish(make)
         self.keep(record)
@@ -403,25 +431,12 @@ def _refuse_overlap(record: Record, records: Iterable[Record]) -> None:
             raise RangeTaken(record, other)
 
 
-def _refuse_moved(present: Record, record: Record, expect: Record | None) -> None:
-    lease = (expect or record).operation
-    holder = present.operation
-    if holder is not None and (lease is None or holder.id != lease.id):
-        raise InUse(present.name, holder)
-    if expect is not None and holder is None and present != expect:
-        raise Locked(
-            f"the record of '{present.name}' was changed meanwhile",
-            why="somebody else's command ended between reading and writing it",
-            hint="type the same command again",
-        )
-
-
-def _entry(record: Record, edits: Edit, what: str, verb: str) -> Entry:
-    operation = record.operation
-    said = verb or (operation.verb if operation else "save")
+def _entry(record: Record, edits: Edit, what: str, verb: str, operation: str = "") -> Entry:
+    lease = record.operation
+    said = verb or (lease.verb if lease else "save")
     trailers = {
         "Karrots-Cluster": record.name,
-        "Karrots-Operation": operation.id if operation else "",
+        "Karrots-Operation": operation or (lease.id if lease else ""),
         "Karrots-Verb": said,
     }
     return Entry(edits, f"{said}: {record.name} {what}", trailers)
@@ -442,9 +457,9 @@ def _receipt(file: str, data: bytes) -> dict[str, Any]:
     return dict(receipt)
 
 
-def _not_found(what: str, name: str, names: Iterable[str], hint: str) -> NotFound:
+def _no_cluster(name: str, names: Sequence[str]) -> NotFound:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(names), n=3)
+    near = get_close_matches(name, names, n=3)
     why = "did you mean " + ", ".join(f"'{each}'" for each in near) + "?" if near else ""
-    return NotFound(f"there is no {what} {quoted(name)}", why=why, hint=hint)
+    return NotFound(f"there is no cluster {quoted(name)}", why=why, hint="karrots ls")
