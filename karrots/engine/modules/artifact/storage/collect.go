@@ -46,8 +46,8 @@ func (s *Storage) GarbageCollect(ctx context.Context, current meta.Artifact, tim
 func (s *Storage) besides(name string) (others []stored, leftovers []string, err error) {
 	folder := path.Dir(name)
 	entries, err := fs.ReadDir(s.root.FS(), folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
 	}
 	for _, entry := range entries {
 		file := path.Join(folder, entry.Name())
@@ -59,12 +59,15 @@ func (s *Storage) besides(name string) (others []stored, leftovers []string, err
 			continue
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Remove() asks for no lock.
+		}
 		if err != nil {
 			return nil, nil, err
 		}
 		others = append(others, stored{name: file, modified: info.ModTime()})
 	}
-	return others, leftovers, err
+	return others, leftovers, nil
 }
 
 func (s *Storage) superseded(others []stored, now time.Time) []string {

@@ -255,7 +255,11 @@ func (s *Storage) CopyToPath(artifact *meta.Artifact, subPath, toPath string) er
 	if err := tar.Untar(file, unpacked, tar.WithMaxUntarSize(tar.UnlimitedUntarSize), tar.WithSkipSymlinks()); err != nil {
 		return fmt.Errorf("unpack the artifact: %w", err)
 	}
-	return os.Rename(filepath.Join(unpacked, filepath.Clean("/"+subPath)), toPath)
+	wanted := filepath.Join(unpacked, filepath.Clean("/"+subPath))
+	if _, err := os.Lstat(wanted); err != nil {
+		return err
+	}
+	return os.Rename(wanted, toPath)
 }
 
 // Lock gives the caller the artifact's object alone, until the returned function is called.
