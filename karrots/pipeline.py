@@ -75,6 +75,7 @@ class Run:
     resume: str = ""
     began: float = field(default_factory=time.monotonic)
     current: str = ""
+    expected: float | None = None
 
     @classmethod
     def begin(cls, run_id: str, verb: str, cluster: str, reporter: Reporter, *, resume: str = "") -> Run:

@@ -1,0 +1,3 @@
+from karrots.app import main
+
+main()

@@ -1,0 +1,301 @@
+"""The one door to Flux: the objects karrots makes for it, and what its objects say.
+
+karrots never commits sync objects that name a branch. It makes the GitRepository and the root Kustomization itself,
+and the root's patches drop any committed pair of that name: a committed one would turn a copy back to its parent's
+branch (https://github.com/fluxcd/flux2/issues/2073), an edited one, once merged, would turn the parent away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters.kube import Kube, Object, condition
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Mapping
+
+NAMESPACE = "flux-system"
+ROOT = "flux-system"
+IDENTITY = "karrots-identity"
+GIT_SECRET = "karrots-git"  # noqa: S105  (the name of an object)
+
+GIT_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/gitrepositories"
+KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations"
+HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases"
+
+RETRY_INTERVAL = "10s"
+REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
+
+
+@dataclass(frozen=True)
+class GitAccess:
+    """Where Flux finds the fleet repository, and the Secret data it logs in with (none for public ones)."""
+
+    url: str
+    secret: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What a cluster follows: `path` is the directory's flux folder in the repository, with no leading './'."""
+
+    access: GitAccess
+    branch: str
+    path: str
+    interval: str = "1m0s"
+
+
+@dataclass(frozen=True)
+class FluxObject:
+    """`ready` is None while nobody can tell yet. `revision` is what was last applied, e.g. main@sha1:0d5…"""
+
+    kind: str
+    namespace: str
+    name: str
+    ready: bool | None
+    reason: str
+    message: str
+    revision: str
+    suspended: bool
+    depends: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class FluxState:
+    objects: tuple[FluxObject, ...]
+
+    @property
+    def ready(self) -> int:
+        return sum(1 for o in self.objects if o.ready)
+
+    @property
+    def failed(self) -> tuple[FluxObject, ...]:
+        return tuple(o for o in self.objects if o.ready is False and not _waits(o))
+
+    @property
+    def pending(self) -> tuple[FluxObject, ...]:
+        return tuple(o for o in self.objects if o.ready is None or (o.ready is False and _waits(o)))
+
+    def at(self, commit: str) -> bool:
+        """Everything is Ready, and what follows the repository has applied `commit`."""
+        root = [o for o in self.objects if o.kind == "Kustomization" and o.name == ROOT and o.namespace == NAMESPACE]
+        if not root or any(o.ready is not True for o in self.objects if not o.suspended):
+            return False
+        following = [
+            o for o in self.objects if o.kind == "Kustomization" and not o.suspended and "@sha1:" in o.revision
+        ]
+        return bool(root[0].revision) and all(o.revision.endswith(commit) for o in following)
+
+
+def _waits(obj: FluxObject) -> bool:
+    """Not ready only because it waits for others, or because it has just begun."""
+    return obj.reason in (
+        "DependencyNotReady",
+        "Progressing",
+        "ArtifactNotReady",
+        "SourceNotReady",
+        "HealthCheckCanceled",
+    )
+
+
+def identity_map(variables: Mapping[str, str]) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": IDENTITY,
+            "namespace": NAMESPACE,
+            # with this label a change of the map reconciles what uses it at once (Flux 2.7 and later)
+            "labels": {"reconcile.fluxcd.io/watch": "Enabled", "app.kubernetes.io/managed-by": "karrots"},
+        },
+        "data": dict(variables),
+    }
+
+
+def git_secret(data: Mapping[str, str]) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": GIT_SECRET, "namespace": NAMESPACE},
+        "type": "Opaque",
+        "stringData": dict(data),
+    }
+
+
+def source(sync: Sync) -> Object:
+    spec: Object = {"interval": sync.interval, "url": sync.access.url, "ref": {"branch": sync.branch}, "timeout": "60s"}
+    if sync.access.secret:
+        spec["secretRef"] = {"name": GIT_SECRET}
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": ROOT, "namespace": NAMESPACE},
+        "spec": spec,
+    }
+
+
+def root(sync: Sync) -> Object:
+    """The root Kustomization. It prunes what leaves the tree; deleting it deletes what it made."""
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": ROOT, "namespace": NAMESPACE},
+        "spec": {
+            "interval": "10m0s",
+            "retryInterval": RETRY_INTERVAL,
+            "timeout": "5m0s",
+            "path": f"./{sync.path}",
+            "prune": True,
+            "deletionPolicy": "Delete",
+            "sourceRef": {"kind": "GitRepository", "name": ROOT},
+            "postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": IDENTITY}]},
+            "patches": [
+                _dropped("GitRepository", "source.toolkit.fluxcd.io"),
+                _dropped("Kustomization", "kustomize.toolkit.fluxcd.io"),
+            ],
+        },
+    }
+
+
+def _dropped(kind: str, group: str) -> Object:
+    patch = (
+        f"$patch: delete\napiVersion: {group}/v1\nkind: {kind}\nmetadata:\n  name: {ROOT}\n  namespace: {NAMESPACE}\n"
+    )
+    return {"target": {"group": group, "kind": kind, "name": ROOT, "namespace": NAMESPACE}, "patch": patch}
+
+
+def install_sync(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> None:
+    """Identity first, so that nothing is ever built without it."""
+    kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    core = f"/api/v1/namespaces/{NAMESPACE}"
+    kube.apply(f"{core}/configmaps", identity_map(variables))
+    if sync.access.secret:
+        kube.apply(f"{core}/secrets", git_secret(sync.access.secret))
+    kube.apply(_in(GIT_REPOSITORIES), source(sync))
+    kube.apply(_in(KUSTOMIZATIONS), root(sync))
+
+
+def _in(collection: str, namespace: str = NAMESPACE) -> str:
+    head, plural = collection.rsplit("/", 1)
+    return f"{head}/namespaces/{namespace}/{plural}"
+
+
+def synced_as(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> bool:
+    """The identity, the source and the root are there and say what they should."""
+    identity = kube.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{IDENTITY}")
+    found = kube.get(f"{_in(GIT_REPOSITORIES)}/{ROOT}")
+    top = kube.get(f"{_in(KUSTOMIZATIONS)}/{ROOT}")
+    if identity is None or found is None or top is None:
+        return False
+    wanted, wanted_root = source(sync)["spec"], root(sync)["spec"]
+    return (
+        identity.get("data") == dict(variables)
+        and all(found["spec"].get(key) == value for key, value in wanted.items())
+        and all(top["spec"].get(key) == value for key, value in wanted_root.items())
+    )
+
+
+def live_identity(kube: Kube) -> dict[str, str] | None:
+    """What the cluster itself says it is; None when it was never told."""
+    found = kube.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{IDENTITY}")
+    return None if found is None else dict(found.get("data") or {})
+
+
+def ask_to_look(kube: Kube, now: dt.datetime) -> str:
+    """Ask source-controller to fetch at once; Kustomizations follow their source by watch. Returns the token."""
+    token = now.isoformat()
+    kube.merge(f"{_in(GIT_REPOSITORIES)}/{ROOT}", {"metadata": {"annotations": {REQUESTED_AT: token}}})
+    return token
+
+
+def ask_all(kube: Kube, now: dt.datetime) -> None:
+    """Ask every Kustomization and HelmRelease that is not ready to try again now, whatever its interval."""
+    for collection in (KUSTOMIZATIONS, HELM_RELEASES):
+        for obj in kube.list(collection):
+            meta = obj["metadata"]
+            if (condition(obj, "Ready") or {}).get("status") != "True":
+                path = f"{_in(collection, meta['namespace'])}/{meta['name']}"
+                kube.merge(path, {"metadata": {"annotations": {REQUESTED_AT: now.isoformat()}}})
+
+
+def state(kube: Kube) -> FluxState:
+    """Every GitRepository, Kustomization and HelmRelease of the cluster."""
+    objects = [
+        _read(kind, obj)
+        for kind, collection in (
+            ("GitRepository", GIT_REPOSITORIES),
+            ("Kustomization", KUSTOMIZATIONS),
+            ("HelmRelease", HELM_RELEASES),
+        )
+        for obj in kube.list(collection)
+    ]
+    return FluxState(tuple(objects))
+
+
+def _read(kind: str, obj: Object) -> FluxObject:
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    ready = condition(obj, "Ready")
+    revision = status.get("lastAppliedRevision") or (status.get("artifact") or {}).get("revision") or ""
+    return FluxObject(
+        kind=kind,
+        namespace=meta["namespace"],
+        name=meta["name"],
+        ready=_truth(ready),
+        reason=(ready or {}).get("reason", ""),
+        message=(ready or {}).get("message", ""),
+        revision=revision,
+        suspended=bool(spec.get("suspend")),
+        depends=tuple(f"{d.get('namespace', meta['namespace'])}/{d['name']}" for d in spec.get("dependsOn") or ()),
+    )
+
+
+def _truth(ready: Mapping[str, Any] | None) -> bool | None:
+    return {"True": True, "False": False}.get(str((ready or {}).get("status")))
+
+
+def freeze(kube: Kube) -> None:
+    """No new commit reaches the cluster any more; what is there goes on working."""
+    kube.merge(f"{_in(GIT_REPOSITORIES)}/{ROOT}", {"spec": {"suspend": True}})
+
+
+def frozen(kube: Kube) -> bool:
+    found = kube.get(f"{_in(GIT_REPOSITORIES)}/{ROOT}")
+    return found is None or bool(found.get("spec", {}).get("suspend"))
+
+
+def makers(kube: Kube) -> list[FluxObject]:
+    """The Kustomizations and HelmReleases that still exist, dying ones included."""
+    return [o for o in state(kube).objects if o.kind != "GitRepository"]
+
+
+def delete_makers(kube: Kube) -> int:
+    """Delete every HelmRelease and Kustomization; their controllers remove what they made. Counts the objects.
+
+    A suspended one would be let go without removing anything, so it is woken first
+    (https://fluxcd.io/flux/components/kustomize/kustomizations/#suspend).
+    """
+    found = makers(kube)
+    for obj in _helm_first(found):
+        path = f"{_in(HELM_RELEASES if obj.kind == 'HelmRelease' else KUSTOMIZATIONS, obj.namespace)}/{obj.name}"
+        if obj.suspended:
+            kube.merge(path, {"spec": {"suspend": False}})
+        kube.delete(path)
+    return len(found)
+
+
+def _helm_first(objects: Iterable[FluxObject]) -> list[FluxObject]:
+    return sorted(objects, key=lambda o: (o.kind != "HelmRelease", o.name == ROOT))
+
+
+def first_cause(failed: Iterable[FluxObject]) -> FluxObject | None:
+    """The failure that others wait for: one whose own dependencies have not failed."""
+    everything = list(failed)
+    names = {f"{o.namespace}/{o.name}" for o in everything}
+    roots = [o for o in everything if not names.intersection(o.depends)]
+    return next(iter(sorted(roots or everything, key=lambda o: (o.kind != "GitRepository", o.name != ROOT))), None)

@@ -1,0 +1,43 @@
+"""Writing in a work tree of our own making: a new fleet, and the demo's. Users' work trees are never touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots.adapters.git_command import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Checkout:
+    folder: Path
+
+    @property
+    def _git(self) -> Git:
+        return Git.located(self.folder)
+
+    def init(self, branch: str = "main") -> None:
+        self._git.run("init", "--quiet", f"--initial-branch={branch}")
+
+    def identify(self, name: str, email: str) -> None:
+        """Whose commits these are, for this repository alone."""
+        self._git.run("config", "user.name", name)
+        self._git.run("config", "user.email", email)
+
+    def commit(self, paths: Sequence[str], message: str) -> str:
+        """Commit exactly these paths; answers the commit's id."""
+        self._git.run("add", "--", *paths)
+        self._git.run("commit", "--quiet", "--message", message, "--", *paths)
+        return self._git.line("rev-parse", "HEAD")
+
+    def switch(self, branch: str) -> None:
+        self._git.run("switch", "--quiet", branch)
+
+    def merge(self, branch: str) -> str:
+        """A merge commit, as a promotion is; answers its id."""
+        self._git.run("merge", "--quiet", "--no-ff", "--no-edit", "--end-of-options", branch)
+        return self._git.line("rev-parse", "HEAD")

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from karrots.cli.arguments import OptionalName, Timeout, WaitFor, Yes
+from karrots.cli.session import Session, verb
+from karrots.cli.texts import brought_up
+from karrots.ops.bringup import Wait
+
+
+@verb
+def command(
+    session: Session,
+    name: OptionalName = None,
+    wait: WaitFor = Wait.ready,
+    timeout: Timeout = 300.0,
+    yes: Yes = False,
+) -> None:
+    """Converge infrastructure and Flux to the branch's present content.
+
+    A plan that destroys or replaces something asks first.
+
+    [bold]Examples[/]
+
+      karrots apply qa-feature-1234
+
+      karrots apply --wait infra
+    """
+    from karrots.ops.apply import apply
+
+    result = apply(session.answering(yes), name, wait=wait, timeout=timeout)
+    session.show(result, lambda: brought_up(result), lambda: [result.name])

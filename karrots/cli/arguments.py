@@ -1,0 +1,73 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from karrots.errors import KarrotsError, UsageError
+from karrots.ops.bringup import Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def cluster_names(incomplete: str) -> Iterator[tuple[str, str]]:
+    """For completion: from the ledger in this clone, never over a network."""
+    from pathlib import Path
+
+    from karrots.fleet.workspace import Workspace
+
+    try:
+        records = Workspace.open(Path.cwd()).known.records()
+    except KarrotsError:
+        return
+    for record in records:
+        if record.name.startswith(incomplete):
+            yield record.name, f"{record.provider} · {record.branch} · {record.phase}"
+
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The cluster.", autocompletion=cluster_names, show_default=False)
+]
+OptionalName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="The cluster; without it the one of this directory and branch.",
+        autocompletion=cluster_names,
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a key of cluster.yaml for this cluster only. Repeatable."
+    ),
+]
+Ttl = Annotated[
+    str | None, typer.Option("--ttl", metavar="TIME", help="When it expires: 8h, 3d, 2w.", show_default=False)
+]
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="PROVIDER", help="Bring it up there instead, e.g. local.", show_default=False),
+]
+WaitFor = Annotated[Wait, typer.Option("--wait", help="How far to go before returning.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=1, max=7200, help="How long to wait at most.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes.")]
+Fetch = Annotated[bool, typer.Option("--fetch", help="Ask the remote for the present ledger first.")]
+
+
+def overrides(pairs: list[str] | None) -> dict[str, str]:
+    """Raises UsageError for what is not KEY=VALUE."""
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"'{pair}' is not KEY=VALUE", hint="--set nodes.default.count=2")
+        found[key] = value
+    return found

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from karrots.cli.arguments import OptionalName, Timeout, Yes
+from karrots.cli.session import Session, verb
+from karrots.cli.texts import receipt_text
+
+if TYPE_CHECKING:
+    from karrots.ops.settings import Settings
+
+
+@verb
+def command(session: Session, name: OptionalName = None, yes: Yes = False, timeout: Timeout = 120.0) -> None:
+    """Destroy a cluster and prove that nothing is left.
+
+    It works when the git branch is gone, when a creation stopped half way, and again after a kill. Protected clusters
+    and parents of live branches are refused. Without NAME the name must be typed, --yes or not.
+
+    [bold]Examples[/]
+
+      karrots destroy qa-feature-1234
+
+      karrots destroy qa-feature-1234 --yes -o json
+    """
+    from karrots.ops.destroy import destroy
+
+    settings = session.settings
+    result = destroy(settings, name or here(settings), named=name is not None, yes=yes, timeout=timeout)
+    session.show(result, lambda: receipt_text(result), lambda: [result.cluster])
+
+
+def here(settings: Settings) -> str:
+    from karrots.ops.apply import named
+
+    return named(settings, None, fresh=True)[1].name

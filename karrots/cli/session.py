@@ -1,0 +1,166 @@
+"""What every command shares: where it stands, how it speaks, how it asks.
+
+`@verb` gives a command these options without repeating them: -C, -o, -q, -v, --no-input.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from karrots.errors import Refused, UsageError
+from karrots.ops.settings import Settings
+from karrots.report.document import Format, document, dump
+from karrots.report.reporters import JsonReporter, PlainReporter, QuietReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from karrots.report.events import Reporter
+
+COMMON = "Common options"
+
+Directory = Annotated[
+    Path | None,
+    typer.Option("-C", "--dir", metavar="DIR", help="Work as if started in DIR.", rich_help_panel=COMMON),
+]
+Output = Annotated[
+    Format,
+    typer.Option("-o", "--output", help="How the result is written to stdout.", rich_help_panel=COMMON),
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.", rich_help_panel=COMMON)]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, metavar="", help="Say more; -vv shows tracebacks.", rich_help_panel=COMMON
+    ),
+]
+NoInput = Annotated[
+    bool,
+    typer.Option("--no-input", help="Never ask; a needed answer is an error.", rich_help_panel=COMMON),
+]
+
+
+@dataclass(frozen=True)
+class Session:
+    start: Path
+    output: Format
+    quiet: bool
+    verbose: int
+    no_input: bool
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(self.start, self.reporter(), self.ask, self.type_name, typed())
+
+    def answering(self, yes: bool) -> Settings:
+        """The settings with every question answered by --yes."""
+        return replace(self.settings, ask=lambda _: True) if yes else self.settings
+
+    def reporter(self) -> Reporter:
+        """On a terminal a turning tree; in pipes and CI one line per transition; JSON lines with -o json."""
+        if self.quiet:
+            return QuietReporter(sys.stderr)
+        if self.output is Format.json:
+            return JsonReporter(sys.stderr)
+        if is_terminal():
+            from rich.console import Console
+
+            from karrots.report.rich_tree import RichReporter
+
+            return RichReporter(Console(stderr=True))
+        return PlainReporter(sys.stderr)
+
+    def may_ask(self) -> bool:
+        return not self.no_input and sys.stdin.isatty()
+
+    def ask(self, question: str) -> bool:
+        """Raises Refused where nobody can answer."""
+        if not self.may_ask():
+            raise Refused("a yes is needed and nobody can be asked", why=question, hint="add --yes")
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def type_name(self, name: str) -> str:
+        if not self.may_ask():
+            return ""
+        sys.stderr.write(f"This destroys the cluster '{name}'. Type its name: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
+
+    def show(self, result: Any, text: Callable[[], str], names: Callable[[], list[str]] | None = None) -> None:
+        """The one place where a result meets stdout."""
+        if self.output is Format.text:
+            write(text())
+        elif self.output is Format.name:
+            if names is None:
+                raise UsageError("this command has no names to print", hint="-o json")
+            write("".join(f"{name}\n" for name in names()))
+        else:
+            write(dump(document(result), self.output))
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def is_terminal() -> bool:
+    import os
+
+    return sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") not in (None, "dumb")
+
+
+def width() -> int | None:
+    """Columns of the terminal stdout goes to; None for pipes, where nothing is cut."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def typed() -> str:
+    """The command as it can be typed again."""
+    import shlex
+
+    return shlex.join(["karrots", *sys.argv[1:]])
+
+
+def verb(function: Callable[..., None]) -> Callable[..., None]:
+    """A Typer command from a function whose first parameter is the Session."""
+    hints = get_type_hints(function, include_extras=True)
+    own = list(inspect.signature(function).parameters.values())[1:]
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        common = {name: values.pop(name) for name in ("directory", "output", "quiet", "verbose", "no_input")}
+        function(_session(**common), **values)
+
+    parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, default, kind in (
+            ("directory", None, Directory),
+            ("output", Format.text, Output),
+            ("quiet", False, Quiet),
+            ("verbose", 0, Verbose),
+            ("no_input", False, NoInput),
+        )
+    ]
+    signature = inspect.Signature([*parameters, *shared])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return command
+
+
+def _session(directory: Path | None, output: Format, quiet: bool, verbose: int, no_input: bool) -> Session:
+    start = directory or Path.cwd()
+    if not start.is_dir():
+        raise UsageError(f"'{start}' is not a folder", hint="-C DIR names an existing folder")
+    return Session(start, output, quiet, verbose, no_input)

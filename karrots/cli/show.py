@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from karrots.cli.arguments import OptionalName
+from karrots.cli.session import Session, verb, width
+from karrots.cli.texts import detail_text
+
+
+@verb
+def command(session: Session, name: OptionalName = None) -> None:
+    """Everything known about one cluster: record, parts, Flux objects.
+
+    [bold]Examples[/]
+
+      karrots show qa-feature-1234
+
+      karrots show -o json | jq .record
+    """
+    from karrots.ops.listing import show
+
+    result = show(session.settings, name)
+    session.show(result, lambda: detail_text(result, width()), lambda: [result.row.name])

@@ -1,0 +1,284 @@
+"""Results as people read them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from karrots.report.tables import table
+from karrots.report.text import age_text, clean, count_text, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from karrots.diff.sides import Setting
+    from karrots.ops.bringup import Cluster, Planned
+    from karrots.ops.content import Linted, Rendered
+    from karrots.ops.demo import Story
+    from karrots.ops.destroy import Receipt
+    from karrots.ops.diff import Difference
+    from karrots.ops.doctor import Diagnosis
+    from karrots.ops.engine import Built, EngineClusters, Freed
+    from karrots.ops.init import Initialised
+    from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
+    from karrots.ops.runs import PastRuns, RunLog
+
+
+def now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def brought_up(result: Cluster | Planned) -> str:
+    """The one line a script may want: the name and the address; nothing for a dry run, which told it already."""
+    server = getattr(result, "server", None)
+    return f"{result.name}  {server}\n" if server else ""
+
+
+def receipt_text(receipt: Receipt) -> str:
+    left = "  ".join(f"{kind} {count}" for kind, count in receipt.looked_for.items())
+    return (
+        f"receipt    {receipt.place}\n"
+        f"cluster    {receipt.cluster} ({receipt.id})\n"
+        f"left       {left}\n"
+        f"removed    {count_text(receipt.flux_objects_removed, 'Flux object')}, Terraform state empty\n"
+        f"destroyed  {receipt.destroyed} in {seconds_text(receipt.seconds)}\n"
+    )
+
+
+def fleet_text(fleet: Fleet, columns: int | None) -> str:
+    if not fleet.clusters:
+        return "no clusters yet; the first one: cd clusters/… && karrots create\n"
+    asked = any(row.flux is not None for row in fleet.clusters)
+    head = ["NAME", "BRANCH", "PARENT", "PHASE", "CONTENT", *(["FLUX"] if asked else []), "AGE", "EXPIRES"]
+    text = table(head, [_row(row, asked=asked) for row in fleet.clusters], width=columns)
+    troubles = [f"{row.name}: {row.flux.trouble}" for row in fleet.clusters if row.flux and row.flux.trouble]
+    return text + "".join(f"! {clean(line)}\n" for line in troubles)
+
+
+def _row(row: Row, *, asked: bool) -> list[str]:
+    moment = now()
+    phase = f"{row.phase} ({row.operation})" if row.operation else row.phase
+    return [
+        row.name,
+        row.branch,
+        row.parent or "-",
+        phase,
+        content_text(row),
+        *([flux_text(row.flux)] if asked else []),
+        age_text(row.created, moment),
+        age_text(row.expires, moment) if row.expires else "-",
+    ]
+
+
+def content_text(row: Row) -> str:
+    """The applied commit, and the branch's head where that is another."""
+    applied = row.applied[:7] or "-"
+    return applied if row.head in ("", row.applied) else f"{applied}→{row.head[:7]}"
+
+
+def flux_text(count: FluxCount | None) -> str:
+    if count is None:
+        return "-"
+    if not count.reachable:
+        return "no answer"
+    failed = f", {count.failed} failed" if count.failed else ""
+    return f"{count.ready}/{count.total}{failed}"
+
+
+def detail_text(detail: ClusterDetail, columns: int | None) -> str:
+    record, row = detail.record, detail.row
+    lines = [
+        ("cluster", f"{row.name} ({record['id']})"),
+        ("directory", row.directory),
+        (
+            "branch",
+            row.branch
+            + (f", {count_text(detail.commits_ahead, 'commit')} not applied" if detail.commits_ahead else ""),
+        ),
+        ("parent", row.parent or "-"),
+        ("phase", row.phase + (f", '{row.operation}' is at work" if row.operation else "")),
+        ("provider", f"{row.provider}{' on ' + row.host if row.host else ''}"),
+        ("domain", record.get("domain", "")),
+        ("network", record.get("network", "")),
+        ("API server", detail.server or "no answer"),
+        ("applied", content_text(row)),
+        ("owner", row.owner),
+        ("created", row.created),
+        ("expires", row.expires or "-"),
+        ("overrides", ", ".join(f"{k}={v}" for k, v in record.get("overrides", {}).items()) or "-"),
+    ]
+    text = "".join(f"{label:10}  {clean(str(value))}\n" for label, value in lines)
+    if detail.flux:
+        text += "\n" + table(
+            ("FLUX", "READY", "REVISION", "MESSAGE"),
+            [(f"{o['kind']}/{o['name']}", _ready(o["ready"]), o["revision"][-10:], o["message"]) for o in detail.flux],
+            width=columns,
+        )
+    parts = [(p.name, p.state, p.detail) for p in detail.parts]
+    return text + "\n" + table(("PART", "STATE", "DETAIL"), parts, width=columns)
+
+
+def _ready(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: "?"}[value]
+
+
+def lineage_text(lineage: Lineage) -> str:
+    """A tree in plain characters that survive any terminal's width."""
+    if not lineage.roots:
+        return "no clusters yet\n"
+    return "".join(f"{clean(line)}\n" for root in lineage.roots for line in _branches(root, "", ""))
+
+
+def _branches(node: LineageNode, lead: str, below: str) -> Iterator[str]:
+    gone = f"  (parent '{node.gone_parent}' is gone)" if node.gone_parent else ""
+    yield f"{lead}{node.name}  {node.branch}  {node.phase}{gone}"
+    for at, child in enumerate(node.children):
+        last = at == len(node.children) - 1
+        yield from _branches(child, f"{below}{'└─ ' if last else '├─ '}", f"{below}{'   ' if last else '│  '}")
+
+
+def lineage_names(lineage: Lineage) -> list[str]:
+    def walk(node: LineageNode) -> Iterator[str]:
+        yield node.name
+        for child in node.children:
+            yield from walk(child)
+
+    return [name for root in lineage.roots for name in walk(root)]
+
+
+def difference_text(found: Difference) -> str:
+    """A summary first, then content, then what belongs to one cluster alone."""
+    a, b = found.a.label, found.b.label
+    files = count_text(len(found.files), "file")
+    head = f"{a} → {b}: {files} of content differ" if found.files else f"{a} → {b}: same content"
+    parts = [head + "\n"]
+    if found.patch:
+        parts += ["\n", _kept_colour(found.patch)]
+    parts += _settings("overrides", found.overrides)
+    parts += _settings("identity (always differs)", found.identity)
+    return "".join(parts)
+
+
+def _settings(title: str, settings: tuple[Setting, ...]) -> list[str]:
+    if not settings:
+        return []
+    widest = max(len(s.key) for s in settings)
+    return [
+        f"\n{title}\n",
+        *(f"  {clean(s.key):{widest}}  {clean(s.a) or '-'} → {clean(s.b) or '-'}\n" for s in settings),
+    ]
+
+
+def _kept_colour(patch: str) -> str:
+    """Git's own colour codes stay; every other control character goes."""
+    import re
+
+    pieces = re.split(r"(\x1b\[[0-9;]*m)", patch)
+    return "".join(piece if piece.startswith("\x1b[") else clean(piece) for piece in pieces)
+
+
+def lint_text(linted: Linted) -> str:
+    fixed = "".join(f"fixed {path}\n" for path in linted.fixed)
+    if not linted.findings:
+        return fixed + f"{linted.directory}: clean\n"
+    lines = []
+    for f in linted.findings:
+        what = f" {f.object}:" if f.object else ""
+        lines.append(f"{linted.directory}/{f.path}:{f.line}: {f.severity}:{what} {f.message} [{f.rule}]\n")
+        if f.fix_hint:
+            lines.append(f"    try: {f.fix_hint}\n")
+    return (
+        fixed
+        + clean("".join(lines))
+        + f"{count_text(len(linted.findings), 'finding')}, {count_text(linted.errors, 'error')}\n"
+    )
+
+
+def rendered_text(rendered: Rendered) -> str:
+    return "".join(f"{what:8} {rendered.directory}/{path}\n" for path, what in rendered.files.items())
+
+
+def initialised_text(done: Initialised) -> str:
+    listing = "".join(f"created  {path}\n" for path in done.files)
+    commit = f"committed {done.commit[:10]}\n" if done.commit else "not committed: git add . && git commit\n"
+    return f"{listing}{commit}\nnext: cd {done.directory} && karrots create\n"
+
+
+def diagnosis_text(diagnosis: Diagnosis, columns: int | None) -> str:
+    rows = [("ok" if c.ok else "no", c.what, c.found) for c in diagnosis.checks]
+    hints = [f"try: {c.hint}\n" for c in diagnosis.checks if not c.ok and c.hint]
+    return table(("", "CHECK", "FOUND"), rows, width=columns) + "".join(hints)
+
+
+def runs_text(runs: PastRuns, columns: int | None) -> str:
+    if not runs.runs:
+        return "no runs yet\n"
+    rows = [
+        (r.id, r.verb, r.cluster, r.outcome, seconds_text(r.seconds), age_text(_moment(r.began), now()))
+        for r in runs.runs
+    ]
+    return table(("RUN", "VERB", "CLUSTER", "OUTCOME", "TOOK", "AGE"), rows, width=columns)
+
+
+def _moment(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()
+
+
+def run_text(log: RunLog) -> str:
+    run = log.run
+    lines = [f"{run.verb} {run.cluster}: {run.outcome} in {seconds_text(run.seconds)}", f"folder  {run.folder}"]
+    for entry in log.journal:
+        seconds = f"  {seconds_text(entry['seconds'])}" if "seconds" in entry else ""
+        said = entry.get("why") or entry.get("message") or ""
+        lines.append(f"  {entry['what']:11} {entry.get('step', ''):18}{seconds}  {said}".rstrip())
+    return clean("\n".join([*lines, *(f"file    {name}" for name in log.files)])) + "\n"
+
+
+def build_text(built: Built) -> str:
+    versions = "".join(f"{name:12} {version}\n" for name, version in built.versions.items())
+    return f"{built.folder}\n{versions}"
+
+
+def engine_text(engines: EngineClusters, columns: int | None) -> str:
+    if not engines.clusters:
+        return "the engine has no clusters\n"
+    blocks = []
+    for c in engines.clusters:
+        rows = [
+            (p.name, "running" if p.running else "stopped", str(p.pid), str(p.port), mebibytes(p.rss_bytes))
+            for p in c.processes
+        ]
+        simulated = f"simulated: {', '.join(c.simulated)} ({count_text(c.nodes, 'node')})"
+        head = f"{c.name} ({c.id})  {c.server or c.problem}  {mebibytes(c.rss_bytes)}\n"
+        blocks.append(
+            head + table(("PROCESS", "STATE", "PID", "PORT", "MEMORY"), rows, width=columns) + simulated + "\n"
+        )
+    return "\n".join(blocks)
+
+
+def engines_text(engines: EngineClusters, columns: int | None) -> str:
+    if not engines.clusters:
+        return "the engine has no clusters\n"
+    rows = [
+        (c.name, c.id, f"{c.running}/{len(c.processes)}", mebibytes(c.rss_bytes), c.server or c.problem)
+        for c in engines.clusters
+    ]
+    return table(("NAME", "ID", "RUNNING", "MEMORY", "SERVER"), rows, width=columns)
+
+
+def mebibytes(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def freed_text(freed: Freed) -> str:
+    return (
+        f"processes stopped: {freed.processes}, "
+        f"{count_text(len(freed.clusters), 'cluster')} removed, {count_text(len(freed.builds), 'build')} removed\n"
+    )
+
+
+def demo_text(story: Story) -> str:
+    lines = [f"{chapter.title:42} {seconds_text(chapter.seconds):>8}\n" for chapter in story.chapters]
+    left = "  ".join(f"{kind} {count}" for kind, count in story.left.items())
+    kept = f"kept at {story.folder}: cd {story.folder} && karrots status\n" if story.kept else f"left: {left}\n"
+    return "".join(lines) + kept

@@ -1,0 +1,94 @@
+"""`karrots apply` and `karrots sync`: bring a cluster to its branch's present content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots.errors import NotFound, UsageError
+from karrots.fleet.workspace import Workspace
+from karrots.ops.bringup import Cluster, Wait, converge, execute, finish
+from karrots.providers import provider
+from karrots.report.events import OperationFinished, OperationStarted
+from karrots.steps.claim import TakeCluster
+from karrots.steps.context import Context
+from karrots.steps.preflight import Preflight
+from karrots.steps.syncing import AskFlux, Connect, WaitReady
+
+if TYPE_CHECKING:
+    from karrots.fleet.record import Record
+    from karrots.ops.settings import Settings
+    from karrots.pipeline import Run, Step
+
+
+@dataclass(frozen=True)
+class Synced:
+    """`seconds` from the command to everything Ready at `commit`."""
+
+    name: str
+    branch: str
+    commit: str
+    flux_ready: int
+    flux_objects: int
+    seconds: float
+
+
+def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float) -> Cluster:
+    """Infrastructure and Flux."""
+    workspace, record = named(settings, name, fresh=True)
+    run = settings.run("apply", record.name)
+    ctx = context_for(settings, workspace, record, run, timeout)
+    settings.reporter.emit(OperationStarted("apply", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
+    steps: list[Step[Context]] = [Preflight(), TakeCluster(), *converge(wait)]
+    execute(steps, ctx)
+    return finish(ctx)
+
+
+def sync(settings: Settings, name: str | None, *, timeout: float) -> Synced:
+    """Flux alone: look now, and wait."""
+    workspace, record = named(settings, name, fresh=False)
+    run = settings.run("sync", record.name)
+    ctx = context_for(settings, workspace, record, run, timeout)
+    settings.reporter.emit(OperationStarted("sync", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
+    steps: list[Step[Context]] = [Connect(), AskFlux(), WaitReady()]
+    execute(steps, ctx)
+    summary = f"{record.name} runs {record.branch}@{ctx.commit[:7]}"
+    settings.reporter.emit(OperationFinished("sync", record.name, run.seconds, run.expected, summary))
+    flux = ctx.flux
+    return Synced(
+        record.name, record.branch, ctx.commit, flux.ready if flux else 0, len(flux.objects) if flux else 0,
+        round(run.seconds, 3),
+    )  # fmt: skip
+
+
+def named(settings: Settings, name: str | None, *, fresh: bool) -> tuple[Workspace, Record]:
+    """The cluster of that name, or the one of this directory and branch. `fresh` asks the remote first."""
+    workspace = Workspace.open(settings.start)
+    ledger = workspace.ledger if fresh else workspace.known
+    if fresh:
+        ledger.refresh()
+    if name is not None:
+        return workspace, ledger.get(name)
+    directory, here = workspace.directory(), workspace.repo.head().branch
+    found = [r for r in ledger.records() if r.directory == directory and r.branch == here]
+    if not found:
+        raise NotFound(
+            f"no cluster of '{directory}' follows the branch '{here}'",
+            hint="karrots ls   (the clusters there are)\nkarrots create   (one for this branch)",
+        )
+    if len(found) > 1:
+        names = ", ".join(r.name for r in found)
+        raise UsageError(f"several clusters follow '{here}': {names}", hint="name one of them")
+    return workspace, found[0]
+
+
+def context_for(settings: Settings, workspace: Workspace, record: Record, run: Run, timeout: float) -> Context:
+    commit = workspace.repo.branch_commit(record.branch)
+    if commit is None:
+        raise NotFound(
+            f"the branch '{record.branch}' of cluster '{record.name}' is gone",
+            why=f"it is not in '{workspace.repo.root}'",
+            hint=f"git fetch origin {record.branch}:{record.branch}\nor: karrots destroy {record.name}",
+        )
+    spec = workspace.spec_at(commit, record.directory, record.overrides)
+    return Context(workspace, run, record, provider(record.provider), spec, commit, commit, settings.ask, timeout)

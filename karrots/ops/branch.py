@@ -1,0 +1,93 @@
+"""`karrots branch`: a copy of the cluster of this directory, on a git branch of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots.adapters.git import check_branch_name
+from karrots.errors import Locked, NotFound
+from karrots.fleet.names import derived_name
+from karrots.fleet.record import Parent
+from karrots.fleet.workspace import Workspace
+from karrots.ops.bringup import Cluster, Options, Planned, bring_up, draft, resumable
+from karrots.ops.create import on_a_branch, warn_of_changes
+
+if TYPE_CHECKING:
+    from karrots.fleet.record import Record
+    from karrots.ops.settings import Settings
+
+
+@dataclass(frozen=True)
+class BranchOptions(Options):
+    """`source` is the commit to branch from (default: what is checked out)."""
+
+    source: str | None = None
+
+
+def branch(settings: Settings, git_branch: str, name: str | None, options: BranchOptions) -> Cluster | Planned:
+    workspace = Workspace.open(settings.start)
+    directory = workspace.directory()
+    check_branch_name(git_branch)
+    commit, here = fork_point(workspace, options.source)
+    warn_of_changes(settings, workspace, directory)
+    workspace.ledger.refresh()
+    parent = parent_of(workspace, directory, here, commit)
+    record = draft(
+        workspace, options, name=name or derived_name(directory, git_branch),
+        directory=directory, branch=git_branch, commit=commit, parent=parent,
+    )  # fmt: skip
+    ours = resumable(workspace.ledger.find(record.name), record)
+    if ours is None:
+        refuse_taken_branch(workspace, git_branch)
+    else:
+        commit = workspace.repo.branch_commit(git_branch) or (ours.parent.commit if ours.parent else commit)
+    run = settings.run("branch", record.name)
+    return bring_up(settings, workspace, options, record, commit, run, ours, pushes=True)
+
+
+def fork_point(workspace: Workspace, source: str | None) -> tuple[str, str | None]:
+    """The commit, and the branch it was taken from when that is known."""
+    if source is None:
+        here, commit = on_a_branch(workspace.repo.head())
+        return commit, here
+    commit_of = workspace.repo.resolve(source)
+    if commit_of is None:
+        raise NotFound(f"git knows no commit '{source}'", hint="git branch --all")
+    known = workspace.repo.branch_commit(source)
+    return commit_of, source if known else workspace.repo.head().branch
+
+
+def parent_of(workspace: Workspace, directory: str, here: str | None, commit: str) -> Parent | None:
+    """The cluster of this directory that follows the branch we stand on; None when no such cluster runs."""
+    candidates = [r for r in workspace.ledger.records() if r.directory == directory and r.branch == here]
+    preferred = sorted(candidates, key=lambda r: (r.name != directory.rsplit("/", 1)[-1], r.created))
+    return Parent(name=preferred[0].name, id=preferred[0].id, commit=commit) if preferred else None
+
+
+def refuse_taken_branch(workspace: Workspace, git_branch: str) -> None:
+    """Raises Locked for a branch that exists here or on the remote, saying whose it is."""
+    repo, remote = workspace.repo, workspace.remote
+    there = repo.branch_commit(git_branch) is not None
+    if not there and (remote is None or repo.remote_branch_commit(remote, git_branch) is None):
+        return
+    user = following(workspace, git_branch)
+    why = (
+        f"cluster '{user.name}' of {user.owner} follows it since {user.created}"
+        if user
+        else last_commit(workspace, git_branch)
+    )
+    raise Locked(
+        f"git branch '{git_branch}' exists already" + ("" if there else f" on '{remote}'"),
+        why=why,
+        hint=f"git switch {git_branch} && karrots create   (a cluster for that branch)\nor choose another branch name",
+    )
+
+
+def following(workspace: Workspace, git_branch: str) -> Record | None:
+    return next((r for r in workspace.ledger.records() if r.branch == git_branch), None)
+
+
+def last_commit(workspace: Workspace, git_branch: str) -> str:
+    commit = workspace.repo.commit(f"refs/heads/{git_branch}")
+    return f"its last commit is {commit.id[:10]} of {commit.author}, {commit.when:%Y-%m-%d %H:%M} UTC" if commit else ""

@@ -1,0 +1,288 @@
+"""What `create`, `branch` and `apply` share: steps from a record to a Ready cluster."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from karrots.errors import KarrotsError, UsageError
+from karrots.fleet import addresses, operations
+from karrots.fleet.ledger import InUse, NameTaken
+from karrots.fleet.names import check_name
+from karrots.fleet.record import Record, new_id
+from karrots.pipeline import Pipeline, Step
+from karrots.providers import provider
+from karrots.providers.local import this_host
+from karrots.report.events import OperationFinished, OperationStarted, StepPlanned
+from karrots.steps.claim import ClaimName, PushBranch, TakeCluster
+from karrots.steps.context import Context, stamp, utc_now
+from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
+from karrots.steps.preflight import Preflight
+from karrots.steps.publish import Publish
+from karrots.steps.syncing import AskFlux, Connect, InstallFlux, SyncFromBranch, WaitReady
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from karrots.fleet.ledger import View
+    from karrots.fleet.record import Parent
+    from karrots.fleet.workspace import Workspace
+    from karrots.ops.settings import Settings
+    from karrots.pipeline import Run
+    from karrots.spec.fleet import FleetSpec
+
+TTL = re.compile(r"^([1-9][0-9]{0,4})([hdw])$")
+HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+class Wait(StrEnum):
+    """How far an operation goes before it returns."""
+
+    none = "none"
+    infra = "infra"
+    ready = "ready"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of `create` and `branch`. `on` names another provider than the content's, `ttl` is like 8h, 3d, 2w."""
+
+    overrides: Mapping[str, str]
+    ttl: str | None = None
+    on: str | None = None
+    wait: Wait = Wait.ready
+    timeout: float = 300.0
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The result of an operation on one cluster."""
+
+    name: str
+    id: str
+    directory: str
+    branch: str
+    parent: str | None
+    provider: str
+    phase: str
+    commit: str
+    domain: str
+    network: str
+    server: str
+    expires: str | None
+    flux_ready: int
+    flux_objects: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The result of a dry run."""
+
+    name: str
+    branch: str
+    commit: str
+    steps: tuple[dict[str, Any], ...]
+
+
+def expiry(ttl: str | None) -> str | None:
+    """Raises UsageError for a time that is not like 8h, 3d or 2w."""
+    if ttl is None:
+        return None
+    import datetime as dt
+
+    match = TTL.match(ttl)
+    if match is None:
+        raise UsageError(f"'{ttl}' is not a time to live", why="it is a number and h, d or w", hint="--ttl 3d")
+    return stamp(utc_now() + dt.timedelta(hours=int(match[1]) * HOURS[match[2]]))
+
+
+def draft(
+    workspace: Workspace,
+    options: Options,
+    *,
+    name: str,
+    directory: str,
+    branch: str,
+    commit: str,
+    parent: Parent | None,
+) -> Record:
+    """The record as far as it can be known without the ledger; the range is leased when it is claimed."""
+    spec = workspace.spec_at(commit, directory, options.overrides)
+    settings = workspace.settings
+    where = options.on or spec.provider
+    provider(where)
+    identity = workspace.repo.identity()
+    return Record(
+        id=new_id(),
+        name=check_name(name),
+        directory=directory,
+        branch=branch,
+        parent=parent,
+        provider=where,
+        region=region_of(settings, where),
+        account="",
+        domain=f"{name}.{settings.domain}",
+        network="",
+        owner=identity[1] if identity else "",
+        created=stamp(utc_now()),
+        expires=expiry(options.ttl or (settings.policies.ttl if parent else None)),
+        protected=name in settings.policies.protected,
+        phase="creating",
+        kubernetes=spec.kubernetes,
+        overrides=dict(options.overrides),
+        host=this_host() if where == "local" else "",
+    )
+
+
+def region_of(settings: FleetSpec, where: str) -> str:
+    return getattr(getattr(settings.providers, where, None), "region", "")
+
+
+def leased(record: Record, workspace: Workspace, view: View) -> Record:
+    pool = workspace.settings.addresses
+    return replace(
+        record, network=addresses.lease(pool.pool, pool.prefix, [r.network for r in view.records if r.network])
+    )
+
+
+def resumable(found: Record | None, wanted: Record) -> Record | None:
+    """The record in the ledger when it is our own earlier attempt (or the finished cluster) of the same command.
+
+    Raises NameTaken when the name is somebody else's.
+    """
+    if found is None:
+        return None
+    ours = (found.directory, found.branch, found.provider, found.owner, found.host)
+    if ours != (wanted.directory, wanted.branch, wanted.provider, wanted.owner, wanted.host):
+        raise NameTaken(found)
+    if found.operation is not None and not operations.abandoned(found.operation):
+        raise InUse(found.name, found.operation)
+    return found
+
+
+def entrance(workspace: Workspace, record: Record, found: Record | None) -> Step[Context]:
+    """A new name is claimed; our own earlier attempt is taken up again."""
+    if found is None:
+        return ClaimName(lambda view: leased(record, workspace, view))
+    return TakeCluster(phase="creating")
+
+
+def towards_infrastructure() -> list[Step[Context]]:
+    return [RenderRoot(), PlanInfrastructure(), ConfirmPlan(), ApplyInfrastructure(), Connect()]
+
+
+def towards_ready(wait: Wait) -> list[Step[Context]]:
+    """Steps after the claim. `infra` leaves Flux out, `none` does not wait for it."""
+    if wait is Wait.infra:
+        return [*towards_infrastructure(), Publish()]
+    synced: list[Step[Context]] = [*towards_infrastructure(), InstallFlux(), SyncFromBranch()]
+    return [*synced, *([WaitReady()] if wait is Wait.ready else []), Publish()]
+
+
+def converge(wait: Wait) -> list[Step[Context]]:
+    """Steps of `apply`: as above, and Flux is asked to look now."""
+    steps = towards_ready(wait)
+    at = next((i for i, step in enumerate(steps) if step.name == "sync"), None)
+    return steps if at is None else [*steps[: at + 1], AskFlux(), *steps[at + 1 :]]
+
+
+def bring_up(
+    settings: Settings,
+    workspace: Workspace,
+    options: Options,
+    record: Record,
+    commit: str,
+    run: Run,
+    found: Record | None,
+    *,
+    pushes: bool,
+) -> Cluster | Planned:
+    """The whole way, for `create` and `branch`."""
+    record = record if found is None else replace(found, expires=record.expires or found.expires)
+    about = f"{record.provider} · {record.branch}@{commit[:7]} · {record.domain}"
+    settings.reporter.emit(OperationStarted(run.verb, record.name, about, run.id))
+    spec = workspace.spec_at(commit, record.directory, record.overrides)
+    place = provider(record.provider)
+    context = Context(workspace, run, record, place, spec, commit, commit, settings.ask, options.timeout)
+    steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found)]
+    steps += [PushBranch()] if pushes else []
+    steps += towards_ready(options.wait)
+    if options.dry_run:
+        return foresee(steps[: 3 if pushes else 2], context)
+    execute(steps, context)
+    return finish(context)
+
+
+def foresee(steps: list[Step[Context]], ctx: Context) -> Planned:
+    """A dry run: the checks of the steps that can be looked at, then the rest by name."""
+    with ctx:
+        planned = Pipeline(steps, ctx.run).dry_run(ctx)
+    for step in towards_ready(Wait.ready):
+        planned.append(StepPlanned(step.name, step.title, needed=True, why="would run"))
+        ctx.run.reporter.emit(planned[-1])
+    return Planned(ctx.record.name, ctx.record.branch, ctx.commit, tuple(p.document() for p in planned))
+
+
+def execute(steps: Sequence[Step[Context]], ctx: Context) -> None:
+    """On failure what exists is kept, the record says so, and the lease ends."""
+    pipeline = Pipeline(steps, ctx.run)
+    ctx.run.expected = pipeline.usual_total()
+    try:
+        with ctx:
+            pipeline.execute(ctx)
+    except KarrotsError:
+        release(ctx)
+        raise
+
+
+def release(ctx: Context) -> None:
+    """Give the lease back; the phase stays honest."""
+    try:
+        ledger = ctx.workspace.ledger
+        found = ledger.find(ctx.record.name)
+        if found is None or found.operation is None or found.operation.id != ctx.run.id:
+            return
+        freed = replace(found, operation=None, phase="failed" if found.phase == "creating" else found.phase)
+        ledger.save(freed, verb=ctx.run.verb, operation=ctx.run.id)
+    except KarrotsError as error:
+        ctx.run.warn(f"the record of '{ctx.record.name}' could not be updated: {error.message}")
+
+
+def finish(ctx: Context) -> Cluster:
+    record = ctx.record
+    server = ctx.kube.access.server if ctx.kube else ""
+    summary = f"{record.name} is ready at {record.domain}, API {server}"
+    ctx.run.reporter.emit(
+        OperationFinished(ctx.run.verb, record.name, ctx.run.seconds, ctx.run.expected, summary, next_commands(record))
+    )
+    return result(ctx)
+
+
+def next_commands(record: Record) -> tuple[str, ...]:
+    compare = (f"karrots diff {record.parent.name} {record.name}",) if record.parent else ()
+    return (f"karrots run {record.name} -- kubectl get pods -A", *compare, f"karrots destroy {record.name}")
+
+
+def result(ctx: Context) -> Cluster:
+    record = ctx.record
+    return Cluster(
+        name=record.name,
+        id=record.id,
+        directory=record.directory,
+        branch=record.branch,
+        parent=record.parent.name if record.parent else None,
+        provider=record.provider,
+        phase=record.phase,
+        commit=ctx.commit,
+        domain=record.domain,
+        network=record.network,
+        server=ctx.kube.access.server if ctx.kube else "",
+        expires=record.expires,
+        flux_ready=ctx.flux.ready if ctx.flux else 0,
+        flux_objects=len(ctx.flux.objects) if ctx.flux else 0,
+        seconds=round(ctx.run.seconds, 3),
+    )

@@ -1,0 +1,135 @@
+"""`karrots render`, `eject`, `identity` and `lint`: the files of one cluster directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots import places
+from karrots.errors import UsageError
+from karrots.fleet.workspace import CLUSTER_FILE, Workspace
+from karrots.render import terraform as rendering
+from karrots.render.files import compare, write
+from karrots.steps import content
+
+if TYPE_CHECKING:
+    from karrots.lint import Finding
+    from karrots.ops.settings import Settings
+    from karrots.spec.cluster import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`files` maps each path below the directory to created, changed, same or removed."""
+
+    directory: str
+    files: dict[str, str]
+
+    @property
+    def changed(self) -> bool:
+        return any(what != "same" for what in self.files.values())
+
+
+@dataclass(frozen=True)
+class Linted:
+    directory: str
+    findings: tuple[Finding, ...]
+    fixed: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        return len(content.errors_of(self.findings))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The variables that tell this cluster apart, as Terraform gets them."""
+
+    cluster: str
+    path: str
+    variables: dict[str, object]
+
+
+def present_spec(workspace: Workspace, directory: str) -> ClusterSpec:
+    """cluster.yaml as it stands in the working tree."""
+    from karrots.spec.cluster import load_cluster
+
+    file = workspace.repo.root / directory / CLUSTER_FILE
+    return load_cluster(file.read_bytes(), f"{directory}/{CLUSTER_FILE}", {})
+
+
+def render(settings: Settings, *, check: bool) -> Rendered:
+    """Write terraform/ from cluster.yaml; with `check` only say what would change."""
+    workspace = Workspace.open(settings.start)
+    directory = workspace.directory()
+    spec = present_spec(workspace, directory)
+    if spec.terraform == "ejected":
+        raise UsageError(
+            f"'{directory}' is ejected",
+            why="its terraform/ is kept by hand, karrots does not write it",
+            hint=f"set 'terraform: rendered' in {directory}/{CLUSTER_FILE} to let karrots write it again",
+        )
+    templates = places.templates() / spec.provider
+    if not templates.is_dir():
+        raise UsageError(f"this version of karrots has no templates for provider '{spec.provider}'")
+    target = workspace.repo.root / directory / "terraform"
+    act = compare if check else write
+    done = act(rendering.render(spec, templates), target)
+    return Rendered(directory, {f"terraform/{written.path}": written.outcome for written in done})
+
+
+def eject(settings: Settings) -> Rendered:
+    """The last rendering; from here on terraform/ belongs to the user."""
+    from karrots.spec.edit import set_key
+
+    workspace = Workspace.open(settings.start)
+    directory = workspace.directory()
+    if present_spec(workspace, directory).terraform == "ejected":
+        raise UsageError(f"'{directory}' is ejected already", hint=f"edit {directory}/terraform/ by hand")
+    done = render(settings, check=False)
+    folder = workspace.repo.root / directory
+    text = (folder / CLUSTER_FILE).read_text("utf-8")
+    write({CLUSTER_FILE: set_key(text, "terraform", "ejected")}, folder)
+    return Rendered(directory, {**done.files, CLUSTER_FILE: "changed"})
+
+
+def identity(settings: Settings, name: str | None, *, save: bool) -> Identity:
+    """What belongs to one cluster alone; `save` puts it beside the root, for `terraform plan` by hand."""
+    from karrots.ops.apply import named
+    from karrots.providers import provider
+    from karrots.steps.infrastructure import identity_text, identity_variables
+
+    workspace, record = named(settings, name, fresh=False)
+    place = provider(record.provider)
+    path = f"{record.directory}/terraform/{rendering.IDENTITY_FILE}"
+    if save:
+        if not (workspace.repo.root / path).parent.is_dir():
+            raise UsageError(f"there is no '{record.directory}/terraform'", hint="karrots render")
+        write({path: identity_text(record, place, workspace)}, workspace.repo.root)
+    return Identity(record.name, path, identity_variables(record, place, workspace))
+
+
+def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:
+    """The working tree, or with `ref` a commit."""
+    workspace = Workspace.open(settings.start)
+    directory = workspace.directory()
+    fixed: tuple[str, ...] = ()
+    if ref is not None:
+        spec = workspace.spec_at(ref, directory, {})
+        return Linted(
+            directory, tuple(content.findings(content.committed(workspace.repo, ref, directory), directory, spec))
+        )
+    if fix:
+        fixed = mend(workspace, directory)
+    spec = present_spec(workspace, directory)
+    files = content.on_disk(workspace.repo.root, directory)
+    return Linted(directory, tuple(content.findings(files, directory, spec)), fixed)
+
+
+def mend(workspace: Workspace, directory: str) -> tuple[str, ...]:
+    from karrots.lint import fix
+
+    files = content.on_disk(workspace.repo.root, directory)
+    changed = fix(files, directory)
+    write({path: data.decode() for path, data in changed.items()}, workspace.repo.root / directory)
+    return tuple(sorted(changed))

@@ -1,0 +1,143 @@
+"""`karrots destroy`: take a cluster away and prove that nothing is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from karrots.errors import NotFound, Refused
+from karrots.fleet.lineage import live_children
+from karrots.fleet.workspace import Workspace
+from karrots.ops.bringup import execute
+from karrots.providers import provider
+from karrots.report.events import OperationFinished, OperationStarted
+from karrots.steps.claim import TakeCluster
+from karrots.steps.context import Context
+from karrots.steps.infrastructure import DestroyInfrastructure, PlanRemoval, RenderRoot
+from karrots.steps.removal import Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from karrots.adapters.git import Repository
+    from karrots.fleet.record import Record
+    from karrots.ops.settings import Settings
+    from karrots.pipeline import Step
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The proof: `looked_for` counts what is left of each kind, `resources` what Terraform's state still held."""
+
+    cluster: str
+    id: str
+    destroyed: str
+    looked_for: dict[str, int]
+    resources: int
+    flux_objects_removed: int
+    seconds: float
+    place: str
+
+
+def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: float) -> Receipt:
+    """`named`: the person gave the name; a cluster found from the directory is never destroyed by --yes alone."""
+    workspace = Workspace.open(settings.start)
+    ledger = workspace.ledger
+    ledger.refresh()
+    record = found_or_gone(workspace, name)
+    guard(record, ledger.records())
+    if not (named and yes) and settings.type_name(record.name) != record.name:
+        raise Refused(
+            f"cluster '{record.name}' is not destroyed",
+            why="its name was not typed",
+            hint=f"karrots destroy {record.name} --yes",
+        )
+    run = settings.run("destroy", record.name)
+    ctx = context_of_removal(settings, workspace, record, timeout, run)
+    about = f"{record.provider} · {record.branch} · {record.id}"
+    settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))
+    execute(removal(), ctx)
+    receipt = receipt_result(ctx.receipt, ctx.run.seconds)
+    summary = f"{record.name} is gone: " + ", ".join(f"{kind} {left}" for kind, left in receipt.looked_for.items())
+    settings.reporter.emit(
+        OperationFinished("destroy", record.name, run.seconds, run.expected, summary, (f"git show {receipt.place}",))
+    )
+    return receipt
+
+
+def removal() -> Sequence[Step[Context]]:
+    return (
+        TakeCluster(phase="destroying"),
+        Identify(),
+        Freeze(),
+        RemoveWhatFluxMade(),
+        RenderRoot(),
+        PlanRemoval(),
+        DestroyInfrastructure(),
+        RemoveState(),
+        Sweep(),
+        WriteReceipt(),
+    )
+
+
+def found_or_gone(workspace: Workspace, name: str) -> Record:
+    """The record; a cluster already gone is said to be so, with its receipt."""
+    try:
+        return workspace.ledger.get(name)
+    except NotFound as error:
+        receipt = workspace.ledger.view().receipt(name)
+        if receipt is None:
+            raise
+        raise NotFound(
+            f"cluster '{name}' was destroyed at {receipt.get('destroyed')}",
+            why=f"by {receipt.get('by')}; its receipt is in the ledger",
+            hint=f"git show karrots/fleet:gone/{name}-{receipt.get('id')}.json",
+        ) from error
+
+
+def guard(record: Record, records: Sequence[Record]) -> None:
+    """Raises Refused for protected clusters and for parents of live branches."""
+    if record.protected:
+        raise Refused(
+            f"cluster '{record.name}' is protected",
+            why="karrots.yaml names it under policies.protected",
+            hint=f"take '{record.name}' out of policies.protected, then: karrots apply {record.name}",
+        )
+    children = live_children(record, records)
+    if children:
+        names = " ".join(child.name for child in children)
+        raise Refused(
+            f"cluster '{record.name}' is the parent of live branches: {names.replace(' ', ', ')}",
+            why="they compare with it and promote to it",
+            hint="\n".join(f"karrots destroy {child.name}" for child in children),
+        )
+
+
+def context_of_removal(settings: Settings, workspace: Workspace, record: Record, timeout: float, run: Any) -> Context:
+    """What was applied is read from the ledger, so that a deleted story branch is no hindrance."""
+    rev, directory = applied_content(workspace.repo, record)
+    spec = workspace.spec_at(rev, directory, record.overrides)
+    commit = record.applied.commit if record.applied else ""
+    ctx = Context(workspace, run, record, provider(record.provider), spec, commit, rev, settings.ask, timeout)
+    ctx.content_directory = directory
+    return ctx
+
+
+def applied_content(repo: Repository, record: Record) -> tuple[str, str]:
+    applied = f"clusters/{record.name}/applied"
+    if repo.tree_id("refs/heads/karrots/fleet", applied) is not None:
+        return "refs/heads/karrots/fleet", applied
+    return record.branch, record.directory
+
+
+def receipt_result(receipt: dict[str, Any], seconds: float) -> Receipt:
+    return Receipt(
+        cluster=receipt["cluster"],
+        id=receipt["id"],
+        destroyed=receipt["destroyed"],
+        looked_for=dict(receipt.get("looked_for", {})),
+        resources=int(receipt.get("terraform", {}).get("resources", 0)),
+        flux_objects_removed=int(receipt["flux_objects_removed"]),
+        seconds=round(seconds, 3),
+        place=f"karrots/fleet:gone/{receipt['cluster']}-{receipt['id']}.json",
+    )

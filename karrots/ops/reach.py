@@ -1,0 +1,83 @@
+"""`karrots env`, `run` and `kubeconfig`: the way into one cluster, never through the user's own kubeconfig."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from karrots import places
+from karrots.adapters import process
+from karrots.adapters.kube import kubeconfig as document
+from karrots.adapters.terraform_state import StateServer
+from karrots.errors import NotFound, UsageError
+from karrots.fleet.record import new_id
+from karrots.ops.apply import named
+from karrots.providers import provider
+from karrots.render.files import write
+from karrots.steps.infrastructure import state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from karrots.fleet.record import Record
+    from karrots.ops.settings import Settings
+
+TERRAFORM_PROGRAMS = ("terraform", "tofu")
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to reach a cluster: a private kubeconfig and what a shell needs to use it."""
+
+    cluster: str
+    server: str
+    kubeconfig: str
+    context: str
+
+
+def way(settings: Settings, name: str | None) -> tuple[Record, Way]:
+    """Writes the private kubeconfig (mode 0600) when it is missing or old."""
+    _, record = named(settings, name, fresh=False)
+    access = provider(record.provider).access(record, {})
+    if access is None:
+        raise NotFound(f"cluster '{record.name}' is not running", hint=f"karrots apply {record.name}")
+    folder = places.private_folder(places.state() / "kubeconfigs")
+    name_of_file = f"{record.id}.json"
+    (folder / name_of_file).touch(mode=0o600)
+    write({name_of_file: json.dumps(document(record.name, access), indent=2) + "\n"}, folder)
+    return record, Way(record.name, access.server, str(folder / name_of_file), record.name)
+
+
+def kubeconfig_text(settings: Settings, name: str | None) -> str:
+    _, found = way(settings, name)
+    return Path(found.kubeconfig).read_text("utf-8")
+
+
+def run(settings: Settings, name: str, argv: Sequence[str]) -> int:
+    """The command with KUBECONFIG set; Terraform also gets the cluster's state. Gives the command's exit status."""
+    if not argv:
+        raise UsageError("there is no command to run", hint=f"karrots run {name} -- kubectl get pods -A")
+    record, found = way(settings, name)
+    environment = {**os.environ, "KUBECONFIG": found.kubeconfig, "KARROTS_CLUSTER": record.name}
+    with ExitStack() as stack:
+        if Path(argv[0]).name in TERRAFORM_PROGRAMS:
+            folder = places.private_folder(state_folder(record))
+            server = stack.enter_context(StateServer(folder, holder=new_id()))
+            environment |= server.environment()
+        return process.replace_with(resolved(argv), environment)
+
+
+def resolved(argv: Sequence[str]) -> list[str]:
+    """Kubectl may be the engine's own where the computer has none."""
+    if argv[0] == "kubectl" and shutil.which("kubectl") is None:
+        from karrots.engine import binaries
+
+        built = binaries.locate()
+        if built is not None:
+            return [str(built.folder / "kubectl"), *argv[1:]]
+    return list(argv)

@@ -1,0 +1,88 @@
+"""What karrots asks of a place where clusters live. A provider is a module with these functions.
+
+The contract is cut high, so that a provider says only what is true of its cloud; everything else is in the steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from karrots.adapters.flux import GitAccess
+    from karrots.adapters.kube import Access
+    from karrots.fleet.record import Record
+    from karrots.spec.cluster import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at before anything is made; `hint` is the command that mends it."""
+
+    what: str
+    ok: bool
+    found: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something of a destroyed cluster that is still there."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One component of the cluster as the provider sees it; `real` is False for what is simulated."""
+
+    name: str
+    state: str
+    real: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What the provider looked for after a destroy, with what it found of each kind."""
+
+    looked_for: tuple[str, ...]
+    left: tuple[Leftover, ...] = field(default=())
+
+
+class Provider(Protocol):
+    """`CLUSTER_RESOURCES`: addresses in the root whose end is the cluster's end."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802  (a module's constant)
+
+    @property
+    def CLUSTER_RESOURCES(self) -> tuple[str, ...]: ...  # noqa: N802
+
+    def preflight(self, spec: ClusterSpec, record: Record) -> list[Check]:
+        """Whether this computer and account can carry such a cluster; nothing is changed."""
+
+    def place(self, record: Record) -> str:
+        """Where the cluster of this record lives, in a few words for people."""
+
+    def variables(self, record: Record, repository: Path) -> Mapping[str, Any]:
+        """What the provider adds to identity.auto.tfvars.json. `repository` is the git directory of the fleet."""
+
+    def access(self, record: Record, outputs: Mapping[str, Any]) -> Access | None:
+        """How to reach the API server, from Terraform's outputs; None when there is nothing to reach."""
+
+    def git_access(self, record: Record, remote_url: str | None) -> GitAccess:
+        """Where Flux in that cluster finds the fleet repository."""
+
+    def tend(self, record: Record) -> list[str]:
+        """Mend what the provider itself can (restart a dead process); names what was mended."""
+
+    def parts(self, record: Record) -> list[Part]:
+        """What the cluster is made of, for `status` and `show`."""
+
+    def sweep(self, record: Record) -> Swept:
+        """Look for anything of this cluster that is still there, by id."""

@@ -1,0 +1,126 @@
+"""Clusters on this computer: the engine's real control planes, started and stopped by Terraform."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING, Any
+
+from karrots import places
+from karrots.adapters.flux import GitAccess
+from karrots.errors import KarrotsError, Refused
+from karrots.providers.base import Check, Leftover, Part, Swept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from karrots.adapters.kube import Access
+    from karrots.fleet.record import Record
+    from karrots.spec.cluster import ClusterSpec
+
+NAME = "local"
+CLUSTER_RESOURCES = ("terraform_data.cluster",)
+
+
+def this_host() -> str:
+    return platform.node()
+
+
+def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
+    from karrots.engine import binaries
+
+    checks = [Check("host", record.host == this_host(), record.host, f"run it on '{record.host}'")]
+    built = binaries.locate()
+    if built is None:
+        return [*checks, Check("engine", ok=False, found="not built", hint="karrots engine build")]
+    offered = built.versions["kubernetes"].removeprefix("v")
+    same = offered.startswith(f"{spec.kubernetes}.") or offered == spec.kubernetes
+    found = offered if same else f"{offered} (cluster.yaml says {spec.kubernetes})"
+    return [*checks, Check("engine", ok=True, found=f"Kubernetes {found}")]
+
+
+def place(record: Record) -> str:
+    return f"local engine on {record.host}"
+
+
+def variables(record: Record, repository: Path) -> Mapping[str, Any]:
+    return {
+        "engine_home": str(places.engine_clusters()),
+        "repository": str(repository),
+    }
+
+
+def access(record: Record, outputs: Mapping[str, Any]) -> Access | None:
+    """The engine's own files tell; the output `access_file` only names them for people."""
+    from karrots.engine import cluster
+
+    here(record)
+    if cluster.inspect(record.id) is None:
+        return None
+    return cluster.access(record.id)
+
+
+def here(record: Record) -> None:
+    """Raises Refused for a cluster that lives on another computer."""
+    if record.host != this_host():
+        raise Refused(
+            f"cluster '{record.name}' lives on the computer '{record.host}'",
+            why="clusters of the local engine can be reached only where they run",
+            hint=f"run the same command on '{record.host}'",
+        )
+
+
+def git_access(record: Record, remote_url: str | None) -> GitAccess:
+    """Flux on the engine always reads the repository on this computer, so a commit is live without a push."""
+    from karrots.engine import cluster
+
+    url, username, password = cluster.git_access(record.id)
+    return GitAccess(url, {"username": username, "password": password})
+
+
+def tend(record: Record) -> list[str]:
+    from karrots.engine import cluster
+
+    return cluster.tend(record.id)
+
+
+def parts(record: Record) -> list[Part]:
+    from karrots.engine import cluster
+
+    if record.host != this_host():
+        return [Part("engine", f"on {record.host}")]
+    status = cluster.inspect(record.id)
+    if status is None:
+        return [Part("engine", "not running")]
+    real = [
+        Part(c.name, "running" if c.alive else "stopped", detail=f"{c.rss // 2**20} MiB" if c.alive else "")
+        for c in status.components
+    ]
+    return [*real, *(Part(name, "simulated", real=False) for name in status.simulated)]
+
+
+def sweep(record: Record) -> Swept:
+    from karrots.engine import cluster
+
+    left = [Leftover("process", f"{s.name} (pid {s.pid})") for s in cluster.strays() if record.id in s.where]
+    folder = places.engine_clusters() / record.id
+    if folder.exists():
+        left.append(Leftover("folder", str(folder)))
+    left += [Leftover("port", str(port)) for port in _open_ports(record)]
+    return Swept(("processes", "ports", "files"), tuple(left))
+
+
+def _open_ports(record: Record) -> list[int]:
+    from karrots.engine import cluster
+
+    try:
+        status = cluster.inspect(record.id)
+    except KarrotsError:
+        return []
+    return [c.port for c in status.components if c.alive and c.port] if status else []
+
+
+def python() -> str:
+    """The interpreter Terraform's provisioners start the engine with."""
+    return sys.executable

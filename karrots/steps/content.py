@@ -1,0 +1,65 @@
+"""The lint rules on the files of one commit (or of the working tree), and whether the rendered Terraform is fresh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from karrots import places
+from karrots.lint import Finding, lint
+from karrots.render import terraform as rendering
+from karrots.spec.identity import IDENTITY_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from karrots.adapters.git import Repository
+    from karrots.spec.cluster import ClusterSpec
+
+TERRAFORM = "terraform/"
+REGULAR_MODES = (0o100644, 0o100755)
+
+
+def committed(repo: Repository, rev: str, directory: str) -> dict[str, bytes]:
+    """The regular files of the directory at that commit."""
+    return {path: f.data for path, f in repo.files(rev, directory).items() if f.mode in REGULAR_MODES}
+
+
+def on_disk(root: Path, directory: str) -> dict[str, bytes]:
+    """The regular files of the directory in the working tree, hidden Terraform folders left out."""
+    top = root / directory
+    files = (p for p in top.rglob("*") if p.is_file() and not p.is_symlink() and ".terraform" not in p.parts)
+    return {p.relative_to(top).as_posix(): p.read_bytes() for p in files}
+
+
+def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
+    known = {*IDENTITY_VARIABLES, *spec.variables}
+    return [*lint(files, directory, known), *stale_terraform(files, spec)]
+
+
+def stale_terraform(files: Mapping[str, bytes], spec: ClusterSpec) -> list[Finding]:
+    """What stands in terraform/ must be what cluster.yaml renders to, else a reviewer reads what is not applied."""
+    if spec.terraform != "rendered" or not (places.templates() / spec.provider).is_dir():
+        return []
+    wanted = rendering.render(spec, places.templates() / spec.provider)
+    have = {path.removeprefix(TERRAFORM): data for path, data in files.items() if path.startswith(TERRAFORM)}
+    if not have:
+        return []
+    differing = sorted(path for path, text in wanted.items() if have.get(path) != text.encode())
+    return [_stale(path, missing=path not in have) for path in differing]
+
+
+def _stale(path: str, *, missing: bool) -> Finding:
+    return Finding(
+        rule="stale-terraform",
+        severity="error",
+        path=f"{TERRAFORM}{path}",
+        line=1,
+        object="",
+        message="is missing" if missing else "is not what cluster.yaml renders to",
+        fix_hint="karrots render && git commit",
+    )
+
+
+def errors_of(found: Iterable[Finding]) -> list[Finding]:
+    return [f for f in found if f.severity == "error"]

@@ -1,0 +1,77 @@
+"""What the steps of one operation know and hand on to each other, as typed fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from karrots.errors import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
+    from karrots.adapters.flux import FluxState
+    from karrots.adapters.kube import Kube
+    from karrots.adapters.terraform import Plan, Root
+    from karrots.fleet.record import Record
+    from karrots.fleet.workspace import Workspace
+    from karrots.pipeline import Run
+    from karrots.providers.base import Check, Provider
+    from karrots.spec.cluster import ClusterSpec
+
+
+@dataclass
+class Context:
+    """`commit` is the content's commit; its files are read from `content` (a revision) below `content_directory`."""
+
+    workspace: Workspace
+    run: Run
+    record: Record
+    provider: Provider
+    spec: ClusterSpec
+    commit: str
+    content: str
+    confirm: Callable[[str], bool]
+    timeout: float = 300.0
+    content_directory: str = ""
+    checks: list[Check] = field(default_factory=list)
+    root: Root | None = None
+    plan: Plan | None = None
+    applied: bool = False
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    kube: Kube | None = None
+    flux: FluxState | None = None
+    removed: int = 0
+    receipt: dict[str, Any] = field(default_factory=dict)
+    resources: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        self.content_directory = self.content_directory or self.record.directory
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.resources.close()
+
+    def api(self) -> Kube:
+        """Raises Failed before the step that connects."""
+        if self.kube is None:
+            raise Failed(f"cluster '{self.record.name}' is not connected yet")
+        return self.kube
+
+    def change(self, **fields: Any) -> Record:
+        self.record = replace(self.record, **fields)
+        return self.record
+
+
+def utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+
+def stamp(moment: dt.datetime) -> str:
+    """RFC 3339 in UTC, as records hold it."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,199 @@
+"""Terraform: render into the run's own folder, plan, apply what was shown."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from karrots import places
+from karrots.adapters import terraform
+from karrots.adapters import terraform_events as events
+from karrots.adapters.terraform_state import StateServer
+from karrots.adapters.terraform_store import StateStore
+from karrots.errors import Refused
+from karrots.fleet import identity
+from karrots.pipeline import Done, Needed
+from karrots.render import terraform as rendering
+from karrots.report.text import seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from karrots.adapters.terraform import Plan, Root
+    from karrots.adapters.terraform_events import Event, Planned
+    from karrots.fleet.record import Record
+    from karrots.fleet.workspace import Workspace
+    from karrots.providers.base import Provider
+    from karrots.spec.cluster import ClusterSpec
+    from karrots.steps.context import Context
+
+
+def state_folder(record: Record) -> Path:
+    return places.terraform_states() / record.id
+
+
+def identity_variables(record: Record, provider: Provider, workspace: Workspace) -> dict[str, object]:
+    return {**identity.terraform_variables(record), **provider.variables(record, workspace.repo.git_dir)}
+
+
+def identity_text(record: Record, provider: Provider, workspace: Workspace) -> str:
+    return json.dumps(identity_variables(record, provider, workspace), indent=2, sort_keys=True) + "\n"
+
+
+def is_rendered(spec: ClusterSpec, provider: Provider) -> bool:
+    """Whether karrots renders the root; an ejected one is used as it is committed, but only where it was made for."""
+    return spec.terraform == "rendered" or spec.provider != provider.NAME
+
+
+class RenderRoot:
+    """The run's own Terraform root: never the user's folder, so that two runs cannot meet."""
+
+    name = "render"
+    title = "render Terraform"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        return Done("in the run's folder") if ctx.root is not None else Needed("the run's own root")
+
+    def run(self, ctx: Context) -> str:
+        folder = places.private_folder(ctx.run.folder / "terraform")
+        if is_rendered(ctx.spec, ctx.provider):
+            files = rendering.render(ctx.spec, places.templates() / ctx.provider.NAME)
+            for path, text in files.items():
+                (folder / path).write_text(text, "utf-8")
+        else:
+            ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
+        (folder / rendering.IDENTITY_FILE).write_text(identity_text(ctx.record, ctx.provider, ctx.workspace), "utf-8")
+        ctx.root = open_root(ctx, folder)
+        return f"{ctx.provider.NAME}, {len(list(folder.iterdir()))} files"
+
+
+def open_root(ctx: Context, folder: Path) -> Root:
+    """The state is served for as long as the operation lasts."""
+    server = ctx.resources.enter_context(
+        StateServer(places.private_folder(state_folder(ctx.record)), holder=ctx.run.id, say=ctx.run.warn)
+    )
+    return terraform.Root(folder, terraform.locate(), on_event=_narrator(ctx), state=server)
+
+
+def _narrator(ctx: Context) -> Callable[[Event], None]:
+    def on_event(event: Event) -> None:
+        match event:
+            case events.ResourceStarted(address=address, action=action):
+                ctx.run.progress(f"{action} {address}")
+            case events.ResourceProgress(address=address, seconds=seconds):
+                ctx.run.progress(f"{address}, {seconds_text(seconds)}")
+            case events.ProvisionerSaid(text=text):
+                ctx.run.progress(text.strip())
+            case events.Stopping(presses=presses):
+                ctx.run.warn(
+                    "Terraform finishes what it is doing" if presses == 1 else "Terraform is told again to stop"
+                )
+
+    return on_event
+
+
+def summary(plan: Plan) -> str:
+    """+3 ~1 -0, replaces and destroys named by the plan itself."""
+    return f"+{plan.counts.add} ~{plan.counts.change} -{plan.counts.remove}"
+
+
+class PlanInfrastructure:
+    name = "plan"
+    title = "plan"
+    destroy = False
+
+    def check(self, ctx: Context) -> Done | Needed:
+        return Needed("terraform plan") if ctx.plan is None else Done(summary(ctx.plan))
+
+    def run(self, ctx: Context) -> str:
+        root = rendered(ctx)
+        root.init()
+        ctx.plan = root.plan(destroy=self.destroy)
+        return summary(ctx.plan)
+
+
+class PlanRemoval(PlanInfrastructure):
+    name = "plan-destroy"
+    title = "plan the removal"
+    destroy = True
+
+
+class ConfirmPlan:
+    """A plan that destroys or replaces the cluster itself needs its own yes."""
+
+    name = "confirm"
+    title = "confirm"
+
+    def __init__(self) -> None:
+        self._answer = ""
+
+    def check(self, ctx: Context) -> Done | Needed:
+        risky = endangered(ctx)
+        if not risky or self._answer:
+            return Done(self._answer or "the cluster itself stays")
+        return Needed(", ".join(f"{change.action} {change.address}" for change in risky))
+
+    def run(self, ctx: Context) -> str:
+        listing = "\n".join(f"  {c.action:8} {c.address}" for c in endangered(ctx))
+        if not ctx.confirm(f"The plan for '{ctx.record.name}' ends the cluster:\n{listing}\nApply it?"):
+            raise Refused("the plan was not applied", why="it destroys or replaces the cluster, and nobody said yes")
+        self._answer = "said yes"
+        return self._answer
+
+
+def endangered(ctx: Context) -> tuple[Planned, ...]:
+    return tuple(c for c in planned(ctx).destructive if c.address in ctx.provider.CLUSTER_RESOURCES)
+
+
+class ApplyInfrastructure:
+    """Applies the saved plan that was shown, never another."""
+
+    name = "apply"
+    title = "Terraform apply"
+
+    def __init__(self) -> None:
+        self._done = False
+
+    def check(self, ctx: Context) -> Done | Needed:
+        plan = planned(ctx)
+        if self._done:
+            return Done(summary(plan)) if ctx.outputs else Needed("no outputs")
+        if plan.has_changes:
+            return Needed(summary(plan))
+        ctx.outputs = outputs(ctx.record)
+        return Done("nothing to change")
+
+    def run(self, ctx: Context) -> str:
+        rendered(ctx).apply(planned(ctx))
+        self._done = True
+        ctx.outputs = outputs(ctx.record)
+        return summary(planned(ctx))
+
+
+def outputs(record: Record) -> dict[str, object]:
+    return {name: output.value for name, output in StateStore(state_folder(record)).outputs().items()}
+
+
+class DestroyInfrastructure:
+    name = "terraform-destroy"
+    title = "Terraform destroy"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        count = StateStore(state_folder(ctx.record)).resources()
+        return Needed(f"{count} resources in the state") if count else Done("the state holds nothing")
+
+    def run(self, ctx: Context) -> str:
+        plan = planned(ctx)
+        rendered(ctx).apply(plan)
+        return f"-{plan.counts.remove}"
+
+
+def rendered(ctx: Context) -> Root:
+    assert ctx.root is not None, "RenderRoot comes first"  # noqa: S101
+    return ctx.root
+
+
+def planned(ctx: Context) -> Plan:
+    assert ctx.plan is not None, "the plan comes first"  # noqa: S101
+    return ctx.plan

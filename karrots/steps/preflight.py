@@ -1,0 +1,85 @@
+"""Everything that can be known before anything is made, looked at together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from karrots.adapters import terraform
+from karrots.errors import KarrotsError, PreflightFailed
+from karrots.pipeline import Done, Needed
+from karrots.providers.base import Check
+from karrots.report.text import count_text
+from karrots.steps.content import committed, errors_of, findings
+
+if TYPE_CHECKING:
+    from karrots.steps.context import Context
+
+SPACE_NEEDED = 512 * 2**20
+
+
+class Preflight:
+    name = "preflight"
+    title = "preflight"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        ctx.checks = checks(ctx)
+        bad = [c for c in ctx.checks if not c.ok]
+        if bad:
+            return Needed(f"{count_text(len(bad), 'problem')}: " + "; ".join(f"{c.what}: {c.found}" for c in bad))
+        return Done(f"{count_text(len(ctx.checks), 'check')} passed")
+
+    def run(self, ctx: Context) -> None:
+        """Nothing here can be mended by us: say all of it at once."""
+        bad = [c for c in ctx.checks if not c.ok]
+        raise PreflightFailed(
+            f"'{ctx.record.name}' cannot be brought up yet",
+            why="\n".join(f"{c.what}: {c.found}" for c in bad),
+            hint="\n".join(dict.fromkeys(c.hint for c in bad if c.hint)),
+        )
+
+
+def checks(ctx: Context) -> list[Check]:
+    return [
+        git_identity(ctx),
+        terraform_tool(),
+        disk_space(),
+        *ctx.provider.preflight(ctx.spec, ctx.record),
+        *content(ctx),
+    ]
+
+
+def git_identity(ctx: Context) -> Check:
+    found = ctx.workspace.repo.identity()
+    if found is None:
+        return Check(
+            "git identity", ok=False, found="not set", hint="git config user.name 'You'; git config user.email you@…"
+        )
+    return Check("git identity", ok=True, found=f"{found[0]} <{found[1]}>")
+
+
+def terraform_tool() -> Check:
+    try:
+        tool = terraform.locate()
+    except KarrotsError as error:
+        return Check("terraform", ok=False, found=error.message, hint=error.hint)
+    return Check("terraform", ok=True, found=f"{tool.kind} {tool.version}")
+
+
+def disk_space() -> Check:
+    import shutil
+
+    from karrots import places
+
+    free = shutil.disk_usage(places.private_folder(places.state())).free
+    hint = "" if free > SPACE_NEEDED else "karrots engine clean"
+    return Check("disk", ok=free > SPACE_NEEDED, found=f"{free / 2**30:.1f} GiB free", hint=hint)
+
+
+def content(ctx: Context) -> list[Check]:
+    """The lint rules that would stop Flux, on the files of the commit."""
+    directory = ctx.record.directory
+    found = findings(committed(ctx.workspace.repo, ctx.commit, directory), directory, ctx.spec)
+    errors = errors_of(found)
+    if not errors:
+        return [Check("content", ok=True, found="lint clean")]
+    return [Check(f"{f.path}:{f.line}", ok=False, found=f.message, hint=f.fix_hint) for f in errors]

@@ -1,0 +1,182 @@
+"""Taking a cluster away, and proving that nothing is left."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters import flux
+from karrots.adapters.kube import ApiUnreachable, Kube
+from karrots.adapters.terraform_store import StateStore
+from karrots.errors import Leftovers, Refused
+from karrots.pipeline import Done, Needed
+from karrots.report.text import count_text
+from karrots.steps.context import stamp, utc_now
+from karrots.steps.infrastructure import state_folder
+from karrots.steps.syncing import until
+
+if TYPE_CHECKING:
+    from karrots.steps.context import Context
+
+# A namespace takes about 5 s to go, whatever is in it; the control plane goes with it, so it is not waited for.
+CONNECT_SECONDS = 2.0
+
+
+class Identify:
+    """The cluster at the other end must say that it is the one of the record before anything in it is deleted."""
+
+    name = "identify"
+    title = "identify"
+
+    def __init__(self) -> None:
+        self._seen = ""
+
+    def check(self, ctx: Context) -> Done | Needed:
+        return Done(self._seen) if self._seen else Needed(f"is it {ctx.record.id}?")
+
+    def run(self, ctx: Context) -> str:
+        ctx.kube = reachable(ctx)
+        if ctx.kube is None:
+            self._seen = "no API server answers; Terraform's state and the record's id lead"
+            return self._seen
+        live = flux.live_identity(ctx.kube)
+        if live is not None and live.get("cluster_id") != ctx.record.id:
+            raise Refused(
+                f"the cluster that answers for '{ctx.record.name}' is another one",
+                why=f"it says cluster_id {live.get('cluster_id')!r}, the record says '{ctx.record.id}'",
+                hint=f"karrots show {ctx.record.name}",
+            )
+        self._seen = f"cluster_id {ctx.record.id}" if live else "made, but never told its name"
+        return self._seen
+
+
+def reachable(ctx: Context) -> Kube | None:
+    """A client when the API server answers within a moment. A half-dead local control plane is mended first."""
+    if ctx.provider.access(ctx.record, ctx.outputs) is None:
+        return None
+    ctx.provider.tend(ctx.record)
+    access = ctx.provider.access(ctx.record, ctx.outputs)
+    if access is None:
+        return None
+    kube = Kube(access, timeout=10)
+    ctx.resources.callback(kube.close)
+    end = time.monotonic() + CONNECT_SECONDS
+    while time.monotonic() < end:
+        try:
+            if kube.request("GET", "/api/v1/namespaces?limit=1")[0] == 200:
+                return kube
+        except ApiUnreachable:
+            pass
+        time.sleep(0.05)
+    return None
+
+
+class Freeze:
+    name = "freeze"
+    title = "freeze Flux"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        if ctx.kube is None:
+            return Done("nothing answers")
+        return Done("suspended") if flux.frozen(ctx.kube) else Needed("no further commit")
+
+    def run(self, ctx: Context) -> None:
+        flux.freeze(ctx.api())
+
+
+class RemoveWhatFluxMade:
+    """While the controllers still run, so that what they made outside the cluster goes the way it came."""
+
+    name = "prune"
+    title = "remove what Flux made"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        if ctx.kube is None:
+            return Done("nothing answers")
+        left = flux.makers(ctx.kube)
+        return Needed(count_text(len(left), "object") + " of Flux") if left else Done("nothing is left")
+
+    def run(self, ctx: Context) -> str:
+        ctx.removed = flux.delete_makers(ctx.api())
+        until(lambda: not flux.makers(ctx.api()), ctx, "Flux has removed what it made")
+        return f"{count_text(ctx.removed, 'object')} of Flux, with all they made"
+
+
+class RemoveState:
+    """The state of a cluster that is gone; its versions are of no use to anybody."""
+
+    name = "state"
+    title = "remove the state"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        folder = state_folder(ctx.record)
+        return Needed(str(folder)) if folder.exists() else Done("no state")
+
+    def run(self, ctx: Context) -> None:
+        store = StateStore(state_folder(ctx.record))
+        ctx.receipt["terraform"] = {"resources": store.resources()}
+        ctx.resources.close()
+        store.remove()
+
+
+class Sweep:
+    """Looks with the provider's own eyes, not with Terraform's."""
+
+    name = "sweep"
+    title = "sweep"
+
+    def __init__(self) -> None:
+        self._swept = False
+
+    def check(self, ctx: Context) -> Done | Needed:
+        return Done("nothing is left") if self._swept else Needed("look for leftovers")
+
+    def run(self, ctx: Context) -> str:
+        swept = ctx.provider.sweep(ctx.record)
+        ctx.receipt["looked_for"] = dict.fromkeys((*swept.looked_for, "state"), 0)
+        if swept.left:
+            raise Leftovers(
+                f"'{ctx.record.name}' is destroyed, but not all of it is gone",
+                why="\n".join(f"{item.kind}: {item.name}" for item in swept.left),
+                hint=f"karrots destroy {ctx.record.name}",
+            )
+        self._swept = True
+        return ", ".join(f"{kind} 0" for kind in ctx.receipt["looked_for"])
+
+
+class WriteReceipt:
+    """The last act: the record goes, the receipt stays."""
+
+    name = "receipt"
+    title = "receipt"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        gone = ctx.workspace.ledger.find(ctx.record.name)
+        return (
+            Done("in the ledger") if gone is None or gone.id != ctx.record.id else Needed("the record is still there")
+        )
+
+    def run(self, ctx: Context) -> str:
+        ctx.receipt = receipt_of(ctx)
+        ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
+        return f"gone/{ctx.record.name}-{ctx.record.id}.json"
+
+
+def receipt_of(ctx: Context) -> dict[str, Any]:
+    record = ctx.record
+    return {
+        "cluster": record.name,
+        "id": record.id,
+        "directory": record.directory,
+        "branch": record.branch,
+        "provider": record.provider,
+        "host": record.host,
+        "created": record.created,
+        "destroyed": stamp(utc_now()),
+        "by": record.operation.holder if record.operation else "",
+        "operation": ctx.run.id,
+        "flux_objects_removed": ctx.removed,
+        "seconds": round(ctx.run.seconds, 3),
+        "left": [],
+        **ctx.receipt,
+    }

@@ -1,0 +1,184 @@
+"""From an API server to a cluster that follows its branch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots.adapters import flux
+from karrots.adapters.kube import ApiUnreachable, Kube
+from karrots.errors import Failed, KarrotsError, TimedOut
+from karrots.fleet import identity
+from karrots.pipeline import Done, Needed
+from karrots.report.text import count_text, seconds_text
+from karrots.steps.context import utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from karrots.steps.context import Context
+
+POLL_SECONDS = 0.05
+TEND_SECONDS = 2.0
+# A failure that stays the same this long while nothing else moves is not going to heal by itself.
+SETTLED_SECONDS = 20.0
+
+
+class Connect:
+    name = "connect"
+    title = "connect"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        if ctx.kube is None:
+            return Needed("the API server")
+        return Done(ctx.kube.access.server) if answers(ctx.kube) else Needed(f"{ctx.kube.access.server} to answer")
+
+    def run(self, ctx: Context) -> str:
+        mended = ctx.provider.tend(ctx.record)
+        access = ctx.provider.access(ctx.record, ctx.outputs)
+        if access is None:
+            raise Failed(f"cluster '{ctx.record.name}' has no API server", hint=f"karrots apply {ctx.record.name}")
+        ctx.kube = Kube(access)
+        ctx.resources.callback(ctx.kube.close)
+        until(lambda: answers(ctx.api()), ctx, f"the API server of '{ctx.record.name}' answers")
+        return access.server + (f", restarted {', '.join(mended)}" if mended else "")
+
+
+def answers(kube: Kube) -> bool:
+    try:
+        return kube.request("GET", "/api/v1/namespaces?limit=1")[0] == 200
+    except ApiUnreachable:
+        return False
+
+
+def until(true: Callable[[], bool], ctx: Context, what: str, *, tend: bool = True) -> None:
+    """Poll until it holds; the provider mends what died meanwhile. Raises TimedOut."""
+    end = time.monotonic() + ctx.timeout
+    tended = time.monotonic()
+    while not true():
+        now = time.monotonic()
+        if now > end:
+            raise TimedOut(f"not yet so after {seconds_text(ctx.timeout)}: {what}", hint=ctx.run.resume)
+        if tend and now - tended > TEND_SECONDS:
+            ctx.provider.tend(ctx.record)
+            tended = now
+        time.sleep(POLL_SECONDS)
+
+
+class InstallFlux:
+    name = "flux"
+    title = "install Flux"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        served = all(ctx.api().get(f"{path}?limit=1") for path in (flux.GIT_REPOSITORIES, flux.KUSTOMIZATIONS))
+        return Done(f"Flux {ctx.spec.flux.version} runs there") if served else Needed("Flux")
+
+    def run(self, ctx: Context) -> str:
+        ctx.provider.tend(ctx.record)
+        until(lambda: isinstance(self.check(ctx), Done), ctx, "Flux's kinds are served")
+        return f"Flux {ctx.spec.flux.version}"
+
+
+def sync_of(ctx: Context) -> flux.Sync:
+    repo = ctx.workspace.repo
+    url = repo.remote(ctx.workspace.remote) if ctx.workspace.remote else None
+    return flux.Sync(
+        access=ctx.provider.git_access(ctx.record, url),
+        branch=ctx.record.branch,
+        path=f"{ctx.record.directory}/flux",
+        interval=ctx.spec.flux.interval,
+    )
+
+
+class SyncFromBranch:
+    name = "sync"
+    title = "sync from the branch"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        if flux.synced_as(ctx.api(), sync_of(ctx), self._identity(ctx)):
+            return Done(f"follows {ctx.record.branch}")
+        return Needed(ctx.record.branch)
+
+    def run(self, ctx: Context) -> str:
+        flux.install_sync(ctx.api(), sync_of(ctx), self._identity(ctx))
+        return f"{ctx.record.branch}, {ctx.record.directory}/flux"
+
+    def _identity(self, ctx: Context) -> dict[str, str]:
+        return identity.variables(ctx.record, ctx.spec.variables)
+
+
+class AskFlux:
+    """A commit is looked for at once instead of at the next interval."""
+
+    name = "ask"
+    title = "ask Flux to look"
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def check(self, ctx: Context) -> Done | Needed:
+        if flux.state(ctx.api()).at(ctx.commit):
+            return Done(f"at {ctx.commit[:10]} already")
+        return Done("asked") if self._asked else Needed(f"for {ctx.commit[:10]}")
+
+    def run(self, ctx: Context) -> str:
+        flux.ask_to_look(ctx.api(), utc_now())
+        flux.ask_all(ctx.api(), utc_now())
+        self._asked = True
+        return ctx.commit[:10]
+
+
+@dataclass(frozen=True)
+class WaitReady:
+    name: str = "ready"
+    title: str = "Flux Ready"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        ctx.flux = flux.state(ctx.api())
+        if ctx.flux.at(ctx.commit):
+            return Done(count_text(ctx.flux.ready, "Flux object") + f" Ready at {ctx.commit[:10]}")
+        return Needed(f"{ctx.flux.ready} of {len(ctx.flux.objects)} Ready")
+
+    def run(self, ctx: Context) -> str:
+        watch = _Watch(ctx)
+        try:
+            until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}")
+        except TimedOut as error:
+            raise with_cause(error, ctx) from error
+        return count_text(ctx.flux.ready if ctx.flux else 0, "object") + " Ready"
+
+
+class _Watch:
+    """Looks until everything is Ready at the commit, or a failure has settled."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._picture: object = None
+        self._since = time.monotonic()
+
+    def step(self) -> bool:
+        ctx = self._ctx
+        ctx.flux = flux.state(ctx.api())
+        self._follow(ctx.flux)
+        if ctx.flux.failed and time.monotonic() - self._since > SETTLED_SECONDS:
+            raise with_cause(Failed(f"Flux cannot bring '{ctx.record.name}' to {ctx.commit[:10]}"), ctx)
+        return ctx.flux.at(ctx.commit)
+
+    def _follow(self, state: flux.FluxState) -> None:
+        picture = tuple((o.label, o.ready, o.reason, o.message) for o in state.objects)
+        if picture != self._picture:
+            self._picture, self._since = picture, time.monotonic()
+            waiting = [o.name for o in (*state.failed, *state.pending)]
+            self._ctx.run.progress(f"{state.ready} of {len(state.objects)} Ready · {', '.join(waiting)}")
+
+
+def with_cause(error: KarrotsError, ctx: Context) -> KarrotsError:
+    """Name the first failure, not its echoes."""
+    cause = flux.first_cause(ctx.flux.failed) if ctx.flux else None
+    if cause is not None:
+        error.why = f"{cause.label}: {cause.reason}: {cause.message.strip()}"
+        error.hint = error.hint or f"mend it on {ctx.record.branch}, commit, then: karrots sync {ctx.record.name}"
+    elif ctx.flux:
+        error.why = "; ".join(f"{o.label}: {o.reason or 'no word yet'}" for o in ctx.flux.pending) or error.why
+    return error
