@@ -38,11 +38,18 @@ def set_key(text: str, path: str, value: str | int) -> str:
 def edit(text: str, index: int, change: Callable[[Any], None]) -> str:
     """`text` after `change` was called with the root of its document number `index`."""
     yaml_file.documents(text, "the file")  # within bounds, before the slower reader sees it
+    from ruamel.yaml.error import YAMLError
+
     yaml = _round_trip(text)
-    documents = list(yaml.load_all(text))
-    change(documents[index])
     out = io.StringIO()
-    yaml.dump_all(documents, out)
+    try:
+        documents = list(yaml.load_all(text))
+        change(documents[index])
+        yaml.dump_all(documents, out)
+    except YAMLError as error:
+        raise UsageError(
+            "the file cannot be edited without rewriting it", why=str(error), hint="edit it by hand"
+        ) from error
     return out.getvalue()
 
 

@@ -11,6 +11,7 @@ from karrots.errors import UsageError
 from karrots.spec import overrides as settings
 from karrots.spec import shape
 from karrots.spec.model import Model, shorten
+from karrots.spec.suggest import suggestion
 from karrots.spec.yaml_file import Document, load_text, place
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _unknown_key(model: type[Model], location: Sequence[str | int]) -> str:
     *above, key = location
     known = shape.keys(shape.at(model, above)) or ()
     where = f" in '{'.'.join(str(step) for step in above)}'" if above else ""
-    return f"unknown key '{key}'{where}{shape.suggestion(str(key), known) or _listed(known)}"
+    return f"unknown key '{key}'{where}{suggestion(str(key), known) or _listed(known)}"
 
 
 def _listed(known: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from karrots.errors import UsageError
 from karrots.spec import shape
+from karrots.spec.suggest import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ def _check(model: type[Model], path: str, steps: Sequence[str]) -> None:
             raise UsageError(f"cannot set '{path}'", why=f"{above} is a single value")
         known = shape.keys(kind)
         if not step or (known is not None and step not in known):
-            near = shape.suggestion(step, known or ())
+            near = suggestion(step, known or ())
             raise UsageError(f"cannot set '{path}'", why=f"{above} has no key '{step}'{near}", hint="karrots schema")
         kind = shape.inner(kind, step)
     if shape.is_group(kind):

@@ -1,15 +1,14 @@
-"""Walking the models by path: which keys are known where, and what was probably meant."""
+"""Walking the models by path: which keys are known where."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from karrots.spec.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 def at(kind: Any, path: Sequence[str | int]) -> Any:
@@ -53,9 +52,3 @@ def _options(kind: Any) -> tuple[Any, ...]:
     if get_origin(kind) in (dict, Mapping, list) or isinstance(kind, type):
         return (kind,)
     return tuple(part for option in get_args(kind) for part in _options(option))
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """', did you mean …?' when a known word is near, else nothing."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f", did you mean '{near[0]}'?" if near else ""

@@ -41,10 +41,11 @@ def place(source: str, line: int, column: int) -> str:
 
 @dataclass(frozen=True)
 class Document:
-    """One YAML document: its value, and where each part of it stands."""
+    """One YAML document, number `index` of its file: its value, and where each part of it stands."""
 
     value: Any
     source: str
+    index: int
     node: yaml.Node = field(repr=False, compare=False)
 
     def position(self, path: Sequence[str | int] = ()) -> tuple[int, int]:
@@ -118,10 +119,12 @@ def _documents(data: bytes | str, source: str, loader: Callable[[str], _Loader])
 
 def _composed(loader: _Loader, source: str) -> Iterator[Document]:
     try:
+        index = 0
         while loader.check_node():
             node = loader.get_node()
             if node is not None:
-                yield Document(loader.construct_document(node), source, node)
+                yield Document(loader.construct_document(node), source, index, node)
+            index += 1
     finally:
         loader.dispose()
 

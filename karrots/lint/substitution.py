@@ -1,0 +1,63 @@
+"""Flux's post-build substitution: which variables a text uses.
+
+Grammar as in github.com/fluxcd/pkg/envsubst v1.7: `${name}` and `${name<operator>…}`, `$${` is an escaped `${`.
+Strict since Flux 2.9: a variable without a value fails the whole Kustomization, unless its operator gives a default.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Path = tuple[str | int, ...]
+
+ANNOTATION = "kustomize.toolkit.fluxcd.io/substitute"
+DISABLED = "disabled"
+
+_USE = re.compile(r"(?<!\$)\$\{(?P<length>#?)(?P<name>\w*)(?P<operator>:[-=?+]|[:=,^/#%}]|)")
+_DEFAULTS = ("=", ":=", ":-", ":?", ":+")
+
+
+@dataclass(frozen=True)
+class Use:
+    """One `${…}` at character `offset` of a text. `name` is empty for one that Flux cannot parse."""
+
+    name: str
+    offset: int
+    has_default: bool
+    text: str
+
+
+def uses(text: str) -> Iterator[Use]:
+    if "${" not in text:
+        return
+    for match in _USE.finditer(text):
+        name, operator = match["name"], match["operator"]
+        parses = name and operator and text.find("}", match.end("name")) >= 0
+        excerpt = text[match.start() : match.start() + 40].split("\n", 1)[0]
+        yield Use(name if parses else "", match.start(), operator in _DEFAULTS and not match["length"], excerpt)
+
+
+def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Every text in a value, keys included, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield (*path, key), key
+            yield from strings(part, (*path, key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from strings(part, (*path, index))
+
+
+def is_disabled(metadata: Any) -> bool:
+    """Flux accepts the switch as a label or an annotation."""
+    if not isinstance(metadata, dict):
+        return False
+    groups = (metadata.get("annotations"), metadata.get("labels"))
+    return any(isinstance(group, dict) and group.get(ANNOTATION) == DISABLED for group in groups)
