@@ -37,11 +37,7 @@ class Authority:
 
 
 def make(folder: Path) -> None:
-    """Fill `folder` with all certificates and keys, each of mode 0600; a complete one is left as it is.
-
-    etcd has an authority of its own: whoever the cluster's authority vouches for must not read etcd past the API
-    server.
-    """
+    """Fill `folder` with all certificates and keys, each of mode 0600; a complete one is left as it is."""
     if folder.is_dir():
         return
     half_made = folder.with_name(folder.name + ".new")
@@ -50,8 +46,6 @@ def make(folder: Path) -> None:
     cluster = _authority(half_made, "ca", "karrots cluster")
     _leaf(half_made, cluster, "apiserver", "kube-apiserver", server=True)
     _leaf(half_made, cluster, "admin", "kubernetes-admin", organisation="system:masters")
-    store = _authority(half_made, "etcd-ca", "karrots etcd")
-    _leaf(half_made, store, "etcd", "etcd", server=True)
     _service_accounts(half_made)
     half_made.rename(folder)
 

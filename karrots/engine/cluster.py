@@ -37,7 +37,7 @@ STOP_ORDER = (
 
 @dataclass(frozen=True)
 class Component:
-    """`rss` in bytes, shared pages included; 0 for one that does not run."""
+    """`port` is 0 for one that has none. `rss` in bytes, shared pages included; 0 for one that does not run."""
 
     name: str
     pid: int
@@ -226,7 +226,7 @@ def nodes(cluster_id: str, count: int) -> None:
         state = replace(_loaded(place), nodes=count)
         place.save(state)
         kube = Kube(runtime.access(place))
-        content.set_nodes(kube, count, state.versions["kubernetes"], state.ports["kwok"])
+        content.set_nodes(kube, count, state.ports["kwok"], state.versions["kubernetes"])
         kube.close()
 
 
@@ -262,7 +262,7 @@ def _status(place: Folder, state: State) -> Status:
 
 def _component(name: str, state: State) -> Component:
     entry = state.processes.get(name)
-    port = state.ports[components.PORTS[name][0]]
+    port = next((state.ports[own] for own in components.PORTS[name]), 0)
     if entry is None or not processes.alive(entry):
         return Component(name, entry.pid if entry else 0, alive=False, port=port, rss=0)
     return Component(name, entry.pid, alive=True, port=port, rss=processes.memory(entry))

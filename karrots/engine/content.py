@@ -92,13 +92,13 @@ def forget_leases(kube: Kube) -> None:
         kube.delete(f"{LEASES}/{lease['metadata']['name']}")
 
 
-def set_nodes(kube: Kube, count: int, version: str, kubelet_port: int) -> None:
+def set_nodes(kube: Kube, count: int, kubelet_port: int, version: str) -> None:
     """As many simulated nodes as wanted; what ran on one too many moves to those that stay."""
     wanted = [f"node-{number}" for number in range(count)]
     there = [node["metadata"]["name"] for node in kube.list(NODES)]
     for name in wanted:
         if name not in there:
-            kube.create(NODES, node(name, version, kubelet_port))
+            kube.create(NODES, node(name, kubelet_port, version))
     _drain(kube, [name for name in there if name not in wanted])
 
 
@@ -113,7 +113,7 @@ def _drain(kube: Kube, names: Iterable[str]) -> None:
         kube.delete(f"{NODES}/{name}")
 
 
-def node(name: str, version: str, kubelet_port: int) -> Object:
+def node(name: str, kubelet_port: int, version: str) -> Object:
     size = {"cpu": "32", "memory": "256Gi", "pods": "110", "ephemeral-storage": "1Ti"}
     return {
         "apiVersion": "v1",
@@ -140,7 +140,7 @@ def _labels(name: str) -> dict[str, str]:
 
 
 def _node_info(version: str) -> dict[str, Any]:
-    known = dict.fromkeys(("kubeletVersion", "kubeProxyVersion"), version)
+    known = dict.fromkeys(("kubeletVersion", "kubeProxyVersion"), f"v{version}")
     known |= dict.fromkeys(("containerRuntimeVersion", "osImage"), "kwok")
     unknown = dict.fromkeys(("bootID", "kernelVersion", "machineID", "systemUUID"), "")
     return {**known, **unknown, "operatingSystem": "linux", "architecture": "amd64"}

@@ -12,7 +12,7 @@ import psutil
 from karrots import places
 from karrots.adapters.kube import Access, Object, kubeconfig
 from karrots.engine import certificates, components, content, ports, processes
-from karrots.engine.components import ALL, BASE, FLUX, NAMESPACE, Layout
+from karrots.engine.components import ALL, BASE, CONTROLLERS, FLUX, NAMESPACE, Layout
 from karrots.engine.folder import write_private
 from karrots.errors import Failed
 
@@ -54,9 +54,10 @@ class Runtime:
         due = [name for name in ALL if not self._runs(name)]
         self._make_room(due)
         self._start(BASE, due)
-        self._identify()
+        write_access(self.folder, self.state)
         kube = content.wait_for_api(access(self.folder), lambda: self._still_there("etcd", "kube-apiserver"))
         say(f"API server answers at {kube.access.server}")
+        self._start(("git-server",), due)
         self._fill(kube, due)
         self._start(FLUX, due)
         say("Flux is started")
@@ -73,7 +74,7 @@ class Runtime:
         known = [self.state.processes[name] for name in due if name in self.state.processes]
         left = [found for found in map(processes.find, known) if found]
         processes.terminate(left, TERM_TIME)
-        if self.folder.etcd.exists():
+        if self.folder.log("etcd").exists():
             processes.kill(strays_of(self.folder, self.state))
         for name in due:
             for port in components.PORTS[name]:
@@ -109,10 +110,6 @@ class Runtime:
             link.unlink(missing_ok=True)
             link.symlink_to(program)
 
-    def _identify(self) -> None:
-        """Access files, while etcd and the API server start."""
-        write_access(self.folder, self.state)
-
     def _still_there(self, *names: str) -> None:
         for name in names:
             if not processes.alive(self.state.processes[name]):
@@ -133,14 +130,14 @@ class Runtime:
             self._save(content=self.engine.stamp, versions=self.engine.versions)
 
     def _start_simulation(self, kube: Kube, due: Sequence[str]) -> None:
-        self._start(("kube-controller-manager", "kube-scheduler"), due)
+        self._start(CONTROLLERS, due)
         self.set_nodes(kube)
         if "kwok" in due:
             content.forget_leases(kube)
         self._start(("kwok",), due)
 
     def set_nodes(self, kube: Kube) -> None:
-        content.set_nodes(kube, self.state.nodes, self.state.versions["kubernetes"], self.state.ports["kwok"])
+        content.set_nodes(kube, self.state.nodes, self.state.ports["kwok"], self.state.versions["kubernetes"])
 
     def _save(self, **changed: object) -> None:
         self.state = replace(self.state, **changed)  # type: ignore[arg-type]
