@@ -154,7 +154,7 @@ def root(sync: Sync) -> Object:
             "prune": True,
             "deletionPolicy": "Delete",
             "sourceRef": {"kind": "GitRepository", "name": ROOT},
-            "postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": IDENTITY}]},
+            "postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": IDENTITY, "optional": False}]},
             "patches": [
                 _dropped("GitRepository", "source.toolkit.fluxcd.io"),
                 _dropped("Kustomization", "kustomize.toolkit.fluxcd.io"),

@@ -77,7 +77,8 @@ class Kube:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         if self.access.token:
             headers["Authorization"] = f"Bearer {self.access.token}"
-        payload = body if body is None or content_type == "application/json" else json.dumps(body)
+        # the client encodes what it takes for JSON itself, and wants text for everything else
+        payload = body if body is None or content_type.endswith("json") else json.dumps(body)
         answer, data = self._call(method, path, headers, payload)
         text = bytes(data).decode("utf-8", "replace")
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator  # noqa: TC003  (Typer reads the type of the completion at run time)
+from typing import Annotated
 
 import typer
 
 from karrots.errors import KarrotsError, UsageError
 from karrots.ops.bringup import Wait
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def cluster_names(incomplete: str) -> Iterator[tuple[str, str]]:

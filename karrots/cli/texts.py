@@ -111,7 +111,7 @@ def detail_text(detail: ClusterDetail, columns: int | None) -> str:
     if detail.flux:
         text += "\n" + table(
             ("FLUX", "READY", "REVISION", "MESSAGE"),
-            [(f"{o['kind']}/{o['name']}", _ready(o["ready"]), o["revision"][-10:], o["message"]) for o in detail.flux],
+            [(f"{o['kind']}/{o['name']}", _ready(o["ready"]), o["revision"].rpartition(":")[2][:10], o["message"]) for o in detail.flux],
             width=columns,
         )
     parts = [(p.name, p.state, p.detail) for p in detail.parts]
