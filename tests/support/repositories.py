@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karrots.adapters.git import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 CONTENT = {
     "karrots.yaml": "domain: example.com\n",
@@ -19,9 +19,7 @@ CONTENT = {
 
 
 def git(folder: Path, *words: str, stdin: str | None = None) -> str:
-    done = subprocess.run(
-        ["git", *words], cwd=folder, check=True, capture_output=True, text=True, input=stdin
-    )
+    done = subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True, input=stdin)
     return done.stdout.strip()
 
 
