@@ -64,7 +64,7 @@ def shorten(text: str, width: int = 40) -> str:
 
 
 Interval = Annotated[str, Form(r"([0-9]+(ms|s|m|h))+", "a time such as 30s, 1m or 1h30m")]
-Age = Annotated[str, Form(r"[1-9][0-9]{0,3}[mhdw]", "an age such as 8h, 7d or 2w")]
+Age = Annotated[str, Form(r"[1-9][0-9]{0,3}[hdw]", "an age such as 8h, 7d or 2w")]
 Label = Annotated[str, Form(r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?", "lower-case letters, digits and '-', at most 28")]
 DnsName = Annotated[
     str,
