@@ -36,6 +36,11 @@ def terraform_states() -> Path:
     return state() / "terraform"
 
 
+def kubeconfig(cluster_id: str) -> Path:
+    """The private kubeconfig `karrots env` and `run` use; the user's own is never touched."""
+    return state() / "kubeconfigs" / f"{cluster_id}.json"
+
+
 def engine_clusters() -> Path:
     return state() / "engine" / "clusters"
 

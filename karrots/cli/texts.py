@@ -35,12 +35,12 @@ def brought_up(result: Cluster | Planned) -> str:
 
 
 def receipt_text(receipt: Receipt) -> str:
-    left = "  ".join(f"{kind} {count}" for kind, count in receipt.looked_for.items())
+    left = "  ".join(f"{kind} 0 of {count}" for kind, count in receipt.looked_for.items())
     return (
         f"receipt    {receipt.place}\n"
         f"cluster    {receipt.cluster} ({receipt.id})\n"
         f"left       {left}\n"
-        f"removed    {count_text(receipt.flux_objects_removed, 'Flux object')}, Terraform state empty\n"
+        f"removed    {count_text(receipt.flux_objects_removed, 'Flux object')}, {receipt.resources} left in the state\n"
         f"destroyed  {receipt.destroyed} in {seconds_text(receipt.seconds)}\n"
     )
 
@@ -111,7 +111,10 @@ def detail_text(detail: ClusterDetail, columns: int | None) -> str:
     if detail.flux:
         text += "\n" + table(
             ("FLUX", "READY", "REVISION", "MESSAGE"),
-            [(f"{o['kind']}/{o['name']}", _ready(o["ready"]), o["revision"].rpartition(":")[2][:10], o["message"]) for o in detail.flux],
+            [
+                (f"{o['kind']}/{o['name']}", _ready(o["ready"]), o["revision"].rpartition(":")[2][:10], o["message"])
+                for o in detail.flux
+            ],
             width=columns,
         )
     parts = [(p.name, p.state, p.detail) for p in detail.parts]

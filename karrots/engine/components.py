@@ -210,7 +210,7 @@ def _flux(name: str, layout: Layout) -> dict[str, object]:
     return flags | {
         "events-addr": f"http://{events}/",
         "interval-jitter-percentage": 0,
-        "requeue-dependency": "2s",
+        "requeue-dependency": "200ms",
         **_flux_own(name, layout),
     }
 

@@ -23,7 +23,7 @@ from karrots.ops.apply import sync
 from karrots.ops.branch import BranchOptions, branch
 from karrots.ops.bringup import Cluster, Options
 from karrots.ops.create import create
-from karrots.ops.destroy import destroy
+from karrots.ops.destroy import destroy, gone_text
 from karrots.ops.diff import diff
 from karrots.ops.engine import ready
 from karrots.report.events import Noted
@@ -191,7 +191,7 @@ def promoted(teller: Teller, checkout: Checkout) -> None:
 def cleared(teller: Teller, *, keep: bool) -> Receipt:
     with teller.chapter("the copy goes, with a receipt", f"karrots destroy {COPY} --yes"):
         receipt = destroy(teller.settings, COPY, named=True, yes=True, timeout=TIMEOUT)
-        teller.say(f"receipt: {receipt.place}: " + ", ".join(f"{kind} {n}" for kind, n in receipt.looked_for.items()))
+        teller.say(f"receipt: {receipt.place}: {gone_text(receipt)}")
     if not keep:
         with teller.chapter("and so does its parent", f"karrots destroy {PARENT} --yes"):
             destroy(teller.settings, PARENT, named=True, yes=True, timeout=TIMEOUT)

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof: `looked_for` counts what is left of each kind, `resources` what Terraform's state still held."""
+    """The proof: `looked_for` counts what the cluster held of each kind and is gone now; `left` is empty.
+
+    `resources` is what Terraform's state still held at the end.
+    """
 
     cluster: str
     id: str
     destroyed: str
     looked_for: dict[str, int]
+    left: tuple[str, ...]
     resources: int
     flux_objects_removed: int
     seconds: float
@@ -58,7 +62,7 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
     settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))
     execute(removal(), ctx)
     receipt = receipt_result(ctx.receipt, ctx.run.seconds)
-    summary = f"{record.name} is gone: " + ", ".join(f"{kind} {left}" for kind, left in receipt.looked_for.items())
+    summary = f"{record.name} is gone: " + gone_text(receipt)
     settings.reporter.emit(
         OperationFinished("destroy", record.name, run.seconds, run.expected, summary, (f"git show {receipt.place}",))
     )
@@ -130,12 +134,21 @@ def applied_content(repo: Repository, record: Record) -> tuple[str, str]:
     return record.branch, record.directory
 
 
+def gone_text(receipt: Receipt) -> str:
+    """What is left of what: `processes 0 of 10, ports 0 of 18`."""
+    counts = {**receipt.looked_for, "resources": receipt.resources}
+    return ", ".join(
+        f"{kind} 0 of {held}" if kind in receipt.looked_for else f"{kind} {held}" for kind, held in counts.items()
+    )
+
+
 def receipt_result(receipt: dict[str, Any], seconds: float) -> Receipt:
     return Receipt(
         cluster=receipt["cluster"],
         id=receipt["id"],
         destroyed=receipt["destroyed"],
         looked_for=dict(receipt.get("looked_for", {})),
+        left=tuple(receipt["left"]),
         resources=int(receipt.get("terraform", {}).get("resources", 0)),
         flux_objects_removed=int(receipt["flux_objects_removed"]),
         seconds=round(seconds, 3),

@@ -46,11 +46,11 @@ def way(settings: Settings, name: str | None) -> tuple[Record, Way]:
     access = provider(record.provider).access(record, {})
     if access is None:
         raise NotFound(f"cluster '{record.name}' is not running", hint=f"karrots apply {record.name}")
-    folder = places.private_folder(places.state() / "kubeconfigs")
-    name_of_file = f"{record.id}.json"
-    (folder / name_of_file).touch(mode=0o600)
-    write({name_of_file: json.dumps(document(record.name, access), indent=2) + "\n"}, folder)
-    return record, Way(record.name, access.server, str(folder / name_of_file), record.name)
+    file = places.kubeconfig(record.id)
+    places.private_folder(file.parent)
+    file.touch(mode=0o600)
+    write({file.name: json.dumps(document(record.name, access), indent=2) + "\n"}, file.parent)
+    return record, Way(record.name, access.server, str(file), record.name)
 
 
 def kubeconfig_text(settings: Settings, name: str | None) -> str:

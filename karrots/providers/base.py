@@ -47,11 +47,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Swept:
-    """What the provider looked for after a destroy, with what it found of each kind."""
+class Footprint:
+    """What a cluster holds of the world while it lives, by kind: process ids, ports, folders, cloud ids …"""
 
-    looked_for: tuple[str, ...]
-    left: tuple[Leftover, ...] = field(default=())
+    held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """How many things of each kind were looked for after a destroy, and which of them are still there."""
+
+    looked_for: Mapping[str, int]
+    left: tuple[Leftover, ...] = ()
 
 
 class Provider(Protocol):
@@ -84,5 +91,8 @@ class Provider(Protocol):
     def parts(self, record: Record) -> list[Part]:
         """What the cluster is made of, for `status` and `show`."""
 
-    def sweep(self, record: Record) -> Swept:
-        """Look for anything of this cluster that is still there, by id."""
+    def footprint(self, record: Record) -> Footprint:
+        """What the cluster holds now; read before a destroy, so that the sweep can look at each of it again."""
+
+    def sweep(self, record: Record, footprint: Footprint) -> Swept:
+        """Look for anything of this cluster that is still there: the footprint, and whatever else bears its id."""

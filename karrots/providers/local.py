@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-import sys
 from typing import TYPE_CHECKING, Any
 
 from karrots import places
 from karrots.adapters.flux import GitAccess
 from karrots.errors import KarrotsError, Refused
-from karrots.providers.base import Check, Leftover, Part, Swept
+from karrots.providers.base import Check, Footprint, Leftover, Part, Swept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,27 +99,32 @@ def parts(record: Record) -> list[Part]:
     return [*real, *(Part(name, "simulated", real=False) for name in status.simulated)]
 
 
-def sweep(record: Record) -> Swept:
-    from karrots.engine import cluster
-
-    left = [Leftover("process", f"{s.name} (pid {s.pid})") for s in cluster.strays() if record.id in s.where]
-    folder = places.engine_clusters() / record.id
-    if folder.exists():
-        left.append(Leftover("folder", str(folder)))
-    left += [Leftover("port", str(port)) for port in _open_ports(record)]
-    return Swept(("processes", "ports", "files"), tuple(left))
-
-
-def _open_ports(record: Record) -> list[int]:
-    from karrots.engine import cluster
+def footprint(record: Record) -> Footprint:
+    from karrots.engine import cluster, folder
 
     try:
-        status = cluster.inspect(record.id)
+        status, state = cluster.inspect(record.id), folder.of(record.id).load()
     except KarrotsError:
-        return []
-    return [c.port for c in status.components if c.alive and c.port] if status else []
+        return Footprint()
+    if status is None or state is None:
+        return Footprint()
+    running = [c for c in status.components if c.alive]
+    return Footprint(
+        {
+            "processes": tuple(str(c.pid) for c in running),
+            "ports": tuple(str(port) for port in sorted(state.ports.values())),
+            "files": (str(status.folder),),
+        }
+    )
 
 
-def python() -> str:
-    """The interpreter Terraform's provisioners start the engine with."""
-    return sys.executable
+def sweep(record: Record, footprint: Footprint) -> Swept:
+    from karrots.engine import cluster, ports
+
+    held = footprint.held
+    folder = places.engine_clusters() / record.id
+    strays = [s for s in cluster.strays() if record.id in s.where]
+    left = [Leftover("process", f"{s.name} (pid {s.pid})") for s in strays]
+    left += [Leftover("port", port) for port in held.get("ports", ()) if not ports.is_free(int(port), reuse=True)]
+    left += [Leftover("folder", str(folder))] if folder.exists() else []
+    return Swept({kind: len(held.get(kind, ())) for kind in ("processes", "ports", "files")}, tuple(left))

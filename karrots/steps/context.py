@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from karrots.errors import Failed
+from karrots.providers.base import Footprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +46,7 @@ class Context:
     kube: Kube | None = None
     flux: FluxState | None = None
     removed: int = 0
+    footprint: Footprint = field(default_factory=Footprint)
     receipt: dict[str, Any] = field(default_factory=dict)
     resources: ExitStack = field(default_factory=ExitStack)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from karrots import places
 from karrots.adapters import flux
 from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.adapters.terraform_store import StateStore
@@ -36,6 +37,7 @@ class Identify:
 
     def run(self, ctx: Context) -> str:
         ctx.kube = reachable(ctx)
+        ctx.footprint = ctx.provider.footprint(ctx.record)
         if ctx.kube is None:
             self._seen = "no API server answers; Terraform's state and the record's id lead"
             return self._seen
@@ -103,20 +105,21 @@ class RemoveWhatFluxMade:
 
 
 class RemoveState:
-    """The state of a cluster that is gone; its versions are of no use to anybody."""
+    """The state of a cluster that is gone, and the private kubeconfig: of no use to anybody."""
 
     name = "state"
     title = "remove the state"
 
     def check(self, ctx: Context) -> Done | Needed:
-        folder = state_folder(ctx.record)
-        return Needed(str(folder)) if folder.exists() else Done("no state")
+        there = [p for p in (state_folder(ctx.record), places.kubeconfig(ctx.record.id)) if p.exists()]
+        return Needed(", ".join(map(str, there))) if there else Done("no state")
 
     def run(self, ctx: Context) -> None:
         store = StateStore(state_folder(ctx.record))
         ctx.receipt["terraform"] = {"resources": store.resources()}
         ctx.resources.close()
         store.remove()
+        places.kubeconfig(ctx.record.id).unlink(missing_ok=True)
 
 
 class Sweep:
@@ -132,8 +135,8 @@ class Sweep:
         return Done("nothing is left") if self._swept else Needed("look for leftovers")
 
     def run(self, ctx: Context) -> str:
-        swept = ctx.provider.sweep(ctx.record)
-        ctx.receipt["looked_for"] = dict.fromkeys((*swept.looked_for, "state"), 0)
+        swept = ctx.provider.sweep(ctx.record, ctx.footprint)
+        ctx.receipt["looked_for"] = dict(swept.looked_for)
         if swept.left:
             raise Leftovers(
                 f"'{ctx.record.name}' is destroyed, but not all of it is gone",
@@ -141,7 +144,7 @@ class Sweep:
                 hint=f"karrots destroy {ctx.record.name}",
             )
         self._swept = True
-        return ", ".join(f"{kind} 0" for kind in ctx.receipt["looked_for"])
+        return ", ".join(f"{kind} 0 of {count}" for kind, count in swept.looked_for.items())
 
 
 class WriteReceipt:

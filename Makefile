@@ -1,0 +1,55 @@
+# `make` lists what there is. Everything runs in a virtual environment of its own, made on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PYTEST := $(BIN)/pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check unit lint types e2e bench docs dist engine clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make the virtual environment
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY) ## the whole story on this computer (the first time it builds the engine)
+	$(BIN)/karrots demo
+
+engine: $(READY) ## build the local engine: etcd, Kubernetes, kwok, Flux (once, about 8 minutes)
+	$(BIN)/karrots engine build
+
+test: $(READY) engine ## all tests, fast tiers first
+	$(PYTEST) tests/unit tests/golden tests/cli tests/conformance
+	$(PYTEST) tests/integration tests/e2e
+
+check: $(READY) lint types ## the fast tiers: lint, types, unit, golden, command line
+	$(PYTEST) tests/unit tests/golden tests/cli tests/conformance
+
+lint: $(READY) ## ruff, layers, terraform fmt
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+e2e: $(READY) engine ## stories on real clusters
+	$(PYTEST) tests/e2e
+
+bench: $(READY) engine ## the figures, side by side with what one would use instead
+	$(BIN)/python -m benchmarks
+
+docs: $(READY) ## make the generated pages again
+	$(BIN)/python -m karrots.docs
+
+dist: $(READY) ## wheel and source archive
+	$(BIN)/python -m build --outdir dist
+
+clean: ## remove what make made here (not the engine's cache)
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
