@@ -34,7 +34,7 @@ def test_without_a_change_every_byte_stays(path: Path) -> None:
     [
         ("terraform", "ejected", ["-terraform: rendered", "+terraform: ejected"]),
         ("nodes.default.count", 3, ["-    count: 2", "+    count: 3"]),
-        ("kubernetes", "1.37", ['-kubernetes: "1.36"', "+kubernetes: \"1.37\"]),
+        ("kubernetes", "1.37", ['-kubernetes: "1.36"', '+kubernetes: "1.37"']),
         ("network.nat", "none", ["+network:", "+  nat: none"]),
     ],
 )
