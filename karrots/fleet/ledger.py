@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from karrots.adapters.git import Tree
 from karrots.adapters.git_names import quoted
@@ -44,7 +44,7 @@ works on it, applied/ is its directory as it was last applied. gone/ holds the r
 clusters. Read it with git; change it with karrots only.
 """
 
-Edit = dict[str, "bytes | Tree | None"]
+Edit: TypeAlias = "Mapping[str, bytes | Tree | None]"
 
 
 @dataclass(frozen=True)
@@ -408,10 +408,8 @@ def _read(name: str, data: bytes) -> Record:
 
 
 def _edit_of(record: Record, applied_tree: str | None = None) -> Edit:
-    edit: Edit = {_path(record.name): to_json(record).encode()}
-    if applied_tree is not None:
-        edit[f"clusters/{record.name}/applied"] = Tree(applied_tree)
-    return edit
+    tree = {f"clusters/{record.name}/applied": Tree(applied_tree)} if applied_tree is not None else {}
+    return {_path(record.name): to_json(record).encode(), **tree}
 
 
 def _present(view: View, record: Record) -> Record:

@@ -28,6 +28,7 @@ from karrots.errors import (
 from tests.support.repositories import CONTENT, bare_remote, clone, commit, git, repository, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HOSTILE_BRANCHES = [
@@ -344,12 +345,13 @@ class TestBranches:
     def test_hostile_names_are_refused_and_change_nothing(self, repo: Repository, name: str) -> None:
         before = git(repo.root, "for-each-ref")
         tip = str(repo.head().commit)
-        for use in (
+        uses: tuple[Callable[[], object], ...] = (
             lambda: check_branch_name(name),
             lambda: repo.create_branch(name, tip),
             lambda: repo.delete_branch(name, tip),
             lambda: repo.push_branch("origin", name, tip),
-        ):
+        )
+        for use in uses:
             with pytest.raises(UsageError, match="cannot be a branch name"):
                 use()
         assert git(repo.root, "for-each-ref") == before
@@ -433,12 +435,13 @@ class TestRemotes:
     )
     def test_hostile_names(self, repo: Repository, name: str) -> None:
         tip = str(repo.head().commit)
-        for use in (
+        uses: tuple[Callable[[], object], ...] = (
             lambda: repo.remote(name),
             lambda: repo.fetch(name, "main"),
             lambda: repo.push_swap(name, "refs/heads/a", tip, None),
             lambda: repo.remote_branch_commit(name, "main"),
-        ):
+        )
+        for use in uses:
             with pytest.raises(UsageError, match="is not the name of a git remote"):
                 use()
 
@@ -505,11 +508,12 @@ class TestRemotes:
 
     def test_a_remote_that_is_gone_is_named(self, repo: Repository, bare: Path) -> None:
         bare.rename(bare.with_name("moved.git"))
-        for use in (
+        uses: tuple[Callable[[], object], ...] = (
             lambda: repo.remote_branch_commit("origin", "main"),
             lambda: repo.fetch("origin", "main"),
             lambda: repo.push_branch("origin", "a", str(repo.head().commit)),
-        ):
+        )
+        for use in uses:
             with pytest.raises(ToolFailed, match="the git remote 'origin' could not be used") as caught:
                 use()
             assert "does not appear to be a git repository" in caught.value.why
