@@ -30,7 +30,10 @@ def test_options_reach_the_files() -> None:
         (fleet.FleetOptions(domain="not a domain"), "'domain' must be a DNS name"),
         (fleet.FleetOptions(pool="10.0.0.0/30"), "'addresses' leases ranges of /20"),
         (fleet.FleetOptions(kubernetes="latest"), "'kubernetes' must be a minor version"),
-        (fleet.FleetOptions(provider="eks", settings={"account": "1"}), "must be an AWS account of 12 digits"),
+        (
+            fleet.FleetOptions(provider="eks", settings={"account": "1", "region": "x"}),
+            "must be an AWS account of 12 digits",
+        ),
         (fleet.FleetOptions(provider="ovh"), "unknown key 'ovh' in 'providers'"),
     ],
 )
