@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from karrots import places
 from karrots.engine.processes import Known
@@ -97,12 +97,12 @@ class Folder:
     def load(self) -> State | None:
         """None where there is no state; raises Failed for one that cannot be read."""
         try:
-            text = self.state.read_text()
+            text = self.state.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             return _state(json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Failed(
                 f"the engine's state of cluster '{self.path.name}' cannot be read",
                 why=f"{self.state}: {error}",
@@ -113,12 +113,12 @@ class Folder:
         write_private(self.state, json.dumps(asdict(state), indent=2, sort_keys=True) + "\n")
 
 
-def _state(data: dict[str, object]) -> State:
+def _state(data: dict[str, Any]) -> State:
     known = {f.name for f in fields(State)}
     values = {name: value for name, value in data.items() if name in known}
-    processes = values.pop("processes")
-    assert isinstance(processes, dict)  # noqa: S101  (a broken file ends in the caller's handler)
-    return State(**values, processes={name: Known.read(entry) for name, entry in processes.items()})  # type: ignore[arg-type]
+    values["ports"] = {name: int(port) for name, port in data["ports"].items()}
+    values["processes"] = {name: Known.read(entry) for name, entry in data["processes"].items()}
+    return State(**values)
 
 
 def of(cluster_id: str) -> Folder:

@@ -49,7 +49,7 @@ def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) 
 
 
 def _since_boot(found: psutil.Process) -> float:
-    return found.create_time() - psutil.boot_time()
+    return round(found.create_time() - psutil.boot_time(), 2)
 
 
 def find(known: Known) -> psutil.Process | None:
