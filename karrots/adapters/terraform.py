@@ -25,26 +25,26 @@ from karrots.adapters.terraform_events import (
     Event,
     Planned,
     Said,
+    StateSaved,
     Summary,
     decode,
     diagnostic,
 )
 from karrots.adapters.terraform_run import follow
+from karrots.adapters.terraform_store import UNSAVED, StateLocked
 from karrots.adapters.terraform_tool import Tool, locate
 from karrots.adapters.terraform_values import Output, masked, outputs
 from karrots.errors import Diagnostic, Failed, KarrotsError, Refused, ToolFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from karrots.adapters.terraform_state import StateServer
 
-__all__ = ["Output", "Plan", "Root", "StateUnsaved", "Tool", "environment", "locate"]
+__all__ = ["Output", "Plan", "Root", "StateLocked", "StateUnsaved", "Tool", "environment", "locate"]
 
 LOG = "terraform.log"
 PLAN_FILE = "karrots.tfplan"
-# Terraform writes it when it could not send the state anywhere.
-UNSAVED = "errored.tfstate"
 # Clouds take their time; Terraform ends sooner when it can.
 GRACE_SECONDS = 600.0
 READ_SECONDS = 300.0
@@ -62,6 +62,7 @@ DESTRUCTIVE = frozenset({"delete", "replace"})
 
 
 _Kind = TypeVar("_Kind")
+_Change = TypeVar("_Change", Planned, Drifted)
 
 
 class StateUnsaved(Failed):
@@ -108,6 +109,7 @@ class Root:
         self._on_event = on_event
         self._state = state
         self._grace = grace
+        self._pid = 0
 
     def init(self, backend_config: Mapping[str, str] | None = None) -> None:
         """`backend_config` shows in the process list: no secrets in it."""
@@ -148,8 +150,8 @@ class Root:
         return Plan(
             file,
             _digest(file),
-            tuple(change for change in heard.of(Planned) if change.action != "noop"),
-            tuple(heard.of(Drifted)),
+            _by_address(change for change in heard.of(Planned) if change.action != "noop"),
+            _by_address(heard.of(Drifted)),
             (heard.of(Summary) or [Summary("plan")])[-1],
             heard.status == 2,
         )
@@ -198,6 +200,7 @@ class Root:
                 log=self.log,
             ) from error
         file.unlink()
+        self._on_event(StateSaved(file))
         return True
 
     def _push(self, file: Path) -> list[str]:
@@ -215,18 +218,32 @@ class Root:
                 cwd=self.folder,
                 env=self._environment(),
                 log=self.log,
+                on_start=self._begin,
                 on_line=heard,
                 on_stop=self._on_event,
                 grace=self._grace,
             )
         finally:
-            if self._state:
-                self._state.release()
-            self.save_state()
+            self._end()
         if heard.status not in accepted:
+            if self._state and self._state.blocked:
+                raise self._state.blocked
             errors = [seen.diagnostic for seen in heard.of(DiagnosticSeen) if seen.severity == "error"]
             raise self._failure(verb, argv, heard.status, errors, heard.tail())
         return heard
+
+    def _begin(self, pid: int) -> None:
+        self._pid = pid
+        if self._state:
+            self._state.store.begin_work(pid, self.folder)
+
+    def _end(self) -> None:
+        """Terraform is gone, however it ended: no lock of its own may stay, and no state outside of the backend."""
+        if self._state:
+            self._state.release()
+        self.save_state()
+        if self._state:
+            self._state.store.end_work(self._pid)
 
     def _read(self, argv: list[str], accepted: Sequence[int] = (0,)) -> dict[str, Any]:
         """A verb that answers with one JSON document."""
@@ -324,6 +341,11 @@ def _one_init_at_a_time(folder: Path) -> Iterator[None]:
 
 def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _by_address(changes: Iterable[_Change]) -> tuple[_Change, ...]:
+    """Terraform walks its graph in parallel, and two plans of one thing should look the same."""
+    return tuple(sorted(changes, key=lambda change: change.address))
 
 
 def _place(error: Diagnostic) -> str:

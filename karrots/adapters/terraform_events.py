@@ -14,6 +14,7 @@ from karrots.errors import Diagnostic, PreflightFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 DETAIL_CHARACTERS = 4000
 
@@ -111,6 +112,13 @@ class Stopping:
 
 
 @dataclass(frozen=True)
+class StateSaved:
+    """Terraform could not send its state and left it in `file`; it is safe now, whatever Terraform says."""
+
+    file: Path
+
+
+@dataclass(frozen=True)
 class Said:
     """A line that is no event."""
 
@@ -129,6 +137,7 @@ Event = (
     | ProvisionerSaid
     | DiagnosticSeen
     | Stopping
+    | StateSaved
     | Said
 )
 

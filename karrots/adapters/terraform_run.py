@@ -1,8 +1,8 @@
 """One run of Terraform from its start to its end, whatever happens to us in between.
 
-Its output goes to a file, which we read along, and not through a pipe: when we are killed, Terraform is told to stop by
-the kernel and has to write a few more lines while it saves the state, and a Go program that writes to a closed pipe is
-killed at once (https://pkg.go.dev/os/signal#hdr-SIGPIPE).
+Its output goes to a file, which we read along, and not through a pipe: when we are killed, Terraform is told to stop
+and has to write a few more lines while it saves the state, and a Go program that writes to a closed pipe is killed at
+once (https://pkg.go.dev/os/signal#hdr-SIGPIPE).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
-from functools import cache
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from subprocess import TimeoutExpired
 from typing import IO, TYPE_CHECKING
 
@@ -20,14 +20,15 @@ from karrots.adapters import process
 from karrots.adapters.terraform_events import Stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from subprocess import Popen
 
 POLL_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
 # A second SIGINT makes Terraform exit at once and may cost it the state, so one more Ctrl-C is not taken for that wish.
 INSISTENCE = 3
+# The pipe is opened by its name in /proc; where that is not allowed the shell ends here and nothing is watched.
+WATCH = 'exec <"$1" || exit; read -r _ || kill -INT "$2"'
 
 
 def follow(
@@ -36,21 +37,23 @@ def follow(
     cwd: Path,
     env: Mapping[str, str],
     log: Path,
+    on_start: Callable[[int], None],
     on_line: Callable[[str], None],
     on_stop: Callable[[Stopping], None],
     grace: float,
 ) -> int:
     """Run, append stdout and stderr to `log`, hand over each line as it comes, and answer the exit status.
 
-    When we are interrupted, or `on_line` raises, Terraform gets one SIGINT and `grace` seconds to end what it is doing
-    and to save its state; the exception goes on only then. Not to be started from a thread that ends earlier.
+    `on_start` gets the process id. When we are interrupted, or a listener raises, Terraform gets one SIGINT and `grace`
+    seconds to end what it is doing and to save its state; the exception goes on only then.
     """
     start = _open_log(log)
-    child = process.spawn([*_death_watch(), *argv], cwd=cwd, env=env, log=log)
-    with log.open("rb") as source:
+    child = process.spawn(argv, cwd=cwd, env=env, log=log)
+    with log.open("rb") as source, _death_watch(child.pid):
         source.seek(start)
         run = _Run(child, source, on_line)
         try:
+            on_start(child.pid)
             return run.until()
         except BaseException as cause:
             run.stop(cause, on_stop, grace)
@@ -125,13 +128,23 @@ def _open_log(log: Path) -> int:
         os.close(descriptor)
 
 
-@cache
-def _death_watch() -> tuple[str, ...]:
-    """A prefix that has the kernel send Terraform a SIGINT when we die; Linux with util-linux only."""
-    setpriv = process.find("setpriv")
-    if not sys.platform.startswith("linux") or setpriv is None:
-        return ()
-    prefix = (setpriv, "--pdeathsig", "INT")
-    # BusyBox has a setpriv that does not know this option.
-    works = process.run([*prefix, setpriv, "--version"], check=False).status == 0
-    return prefix if works else ()
+@contextmanager
+def _death_watch(pid: int) -> Iterator[None]:
+    """While this runs, our death sends `pid` one SIGINT; Linux only.
+
+    A shell waits on a pipe that only we can write to. The kernel's PR_SET_PDEATHSIG will not do: it signals at the
+    death of each of our threads in turn, and a second SIGINT makes Terraform drop the state it has in memory.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    ours, theirs = os.pipe()
+    argv = ["/bin/sh", "-c", WATCH, "watch", f"/proc/{os.getpid()}/fd/{ours}", str(pid)]
+    watcher = process.spawn(argv, cwd=Path("/"), env=process.environment(), log=Path(os.devnull))
+    try:
+        yield
+    finally:
+        os.write(theirs, b"\n")
+        watcher.wait()
+        os.close(ours)
+        os.close(theirs)

@@ -19,8 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from karrots.adapters.terraform_store import StateLocked, StateMalformed, StateStore
-from karrots.errors import Failed
+from karrots.adapters.terraform_store import Acquired, StateLocked, StateMalformed, StateStore
+from karrots.errors import Failed, KarrotsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,8 @@ class StateServer:
     """Terraform's `http` backend over one StateStore, on a free loopback port, while the `with` block runs.
 
     `holder` says who works on the state, shown to whoever finds it locked. `say` hears in a sentence what Terraform
-    cannot show: a lock taken over from a dead process, a write refused and why. The server's threads call it.
+    cannot show: who it waits for, a lock taken over from a dead process, a write refused and why. The server's threads
+    call it. `blocked` is why the last request did not get the lock.
     """
 
     def __init__(self, folder: Path, holder: str, *, say: Callable[[str], None] = lambda _: None) -> None:
@@ -49,6 +50,7 @@ class StateServer:
         self.say = say
         self.password = secrets.token_urlsafe(32)
         self.changes = threading.Lock()
+        self.blocked: KarrotsError | None = None
 
     @cached_property
     def _listener(self) -> _Listener:
@@ -72,6 +74,21 @@ class StateServer:
         with self.changes, suppress(StateLocked):
             self.store.release()
 
+    def wait_for(self, error: KarrotsError) -> None:
+        """Say so once: Terraform asks again and again, and says nothing of it."""
+        if self.blocked is None or (self.blocked.message, self.blocked.why) != (error.message, error.why):
+            self.say(f"{error.message}: {error.why}")
+        self.blocked = error
+
+    def say_acquired(self, acquired: Acquired) -> None:
+        dead = acquired.dead
+        if dead:
+            self.say(
+                f"took over the state lock of {dead.holder}: process {dead.pid}, holder since {dead.since}, is gone"
+            )
+        for file in acquired.rescued:
+            self.say(f"took over the Terraform state left in {file}")
+
     def environment(self) -> dict[str, str]:
         address = f"http://127.0.0.1:{self._listener.server_port}/state"
         return {
@@ -84,6 +101,8 @@ class StateServer:
 
 
 class _Listener(ThreadingHTTPServer):
+    request_queue_size = 64
+
     def __init__(self, state: StateServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.state = state
@@ -135,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
                 answer = self._guarded(action, body)
         else:
             # An answer sent while the request lies unread is lost when the connection closes.
-            self.rfile.read1(DRAINED_BYTES)
+            self._drain()
         self._send(answer)
 
     def _refusal(self) -> _Answer | None:
@@ -154,6 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.state.say(f"a Terraform state of {length} bytes was refused, {MAXIMUM_BYTES} is the most")
             return _Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
+
+    def _drain(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if length.isdecimal():
+            self.rfile.read(min(int(length), DRAINED_BYTES))
 
     def _guarded(self, action: Callable[[bytes], _Answer], body: bytes) -> _Answer:
         try:
@@ -190,11 +214,14 @@ class _Handler(BaseHTTPRequestHandler):
         return _Answer(HTTPStatus.OK)
 
     def _acquire(self, body: bytes) -> _Answer:
-        dead = self._store.acquire(_lock_info(body), self.server.state.holder)
-        if dead:
-            self.server.state.say(
-                f"took over the state lock of {dead.holder}: process {dead.pid}, holder since {dead.since}, is gone"
-            )
+        state = self.server.state
+        try:
+            acquired = self._store.acquire(_lock_info(body), state.holder)
+        except KarrotsError as error:
+            state.wait_for(error)
+            raise
+        state.blocked = None
+        state.say_acquired(acquired)
         return _Answer(HTTPStatus.OK)
 
     def _release(self, body: bytes) -> _Answer:

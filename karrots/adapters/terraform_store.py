@@ -7,6 +7,7 @@ when killed (https://github.com/hashicorp/terraform/issues/34266).
     current                          name of the version that counts
     versions/<serial>-<digest>.json  what Terraform sent, mode 0600: a state may hold secrets
     lock.json                        who works on it; the holder keeps the file locked, so a dead holder shows
+    workers/<process id>.json        each Terraform that runs for a holder: it may outlive it and keep its last state
     guard                            serialises changes of this folder between processes
 """
 
@@ -16,22 +17,29 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
+import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters.terraform_values import Output, outputs
-from karrots.errors import Failed, Locked
+from karrots.errors import Failed, KarrotsError, Locked
 from karrots.places import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 KEPT_VERSIONS = 50
+# Terraform writes this file into its folder when it cannot send the state anywhere.
+UNSAVED = "errored.tfstate"
+# The clock that start times are told by may be set meanwhile.
+CREATED_TOLERANCE_SECONDS = 2.0
+VERSION_NAME = re.compile(r"\d{10,}-[0-9a-f]{32}\.json$", re.ASCII)
 
 
 class StateRefused(Failed):
@@ -71,6 +79,28 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class Worker:
+    """A Terraform, working in `folder` for the process `owner`; `created` tells it from a later one of the same id."""
+
+    pid: int
+    created: float
+    owner: int
+    folder: str
+
+    @property
+    def is_alive(self) -> bool:
+        return abs(_created(self.pid) - self.created) < CREATED_TOLERANCE_SECONDS
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """The lock is ours; `dead` held it before and has died, `rescued` are states it left in files, taken over."""
+
+    dead: Lock | None = None
+    rescued: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Version:
     """One write; `digest` is the start of the SHA-256 of its bytes."""
 
@@ -94,6 +124,7 @@ class StateStore:
         self._versions = folder / "versions"
         self._pointer = folder / "current"
         self._lock = folder / "lock.json"
+        self._workers = folder / "workers"
         self._held: int | None = None
 
     # Reading
@@ -108,7 +139,7 @@ class StateStore:
         except FileNotFoundError:
             data = b""
         if _digest(data) != version.digest:
-            raise self._damaged(version)
+            raise self._damaged(version.path)
         return data
 
     def current(self) -> dict[str, Any] | None:
@@ -127,11 +158,11 @@ class StateStore:
 
     def resources(self) -> int:
         """How many objects Terraform manages by this state."""
-        found = (self.current() or {}).get("resources") or []
+        found = self._clear().get("resources") or []
         return sum(len(resource["instances"]) for resource in found if resource.get("mode") == "managed")
 
     def outputs(self) -> dict[str, Output]:
-        return outputs((self.current() or {}).get("outputs") or {})
+        return outputs(self._clear().get("outputs") or {})
 
     def tool_version(self) -> str | None:
         """The version of Terraform or OpenTofu that wrote the state."""
@@ -141,7 +172,8 @@ class StateStore:
         """Every version kept, oldest first."""
         if not self._versions.is_dir():
             return []
-        return sorted(map(_version, self._versions.glob("[0-9]*.json")), key=lambda version: version.serial)
+        found = [_version(path) for path in self._versions.iterdir() if VERSION_NAME.match(path.name)]
+        return sorted(found, key=lambda version: version.serial)
 
     def lock(self) -> Lock | None:
         """Who works on the state; None also when the holder has died."""
@@ -169,16 +201,9 @@ class StateStore:
 
         Answers False when it is not newer than the state here. Raises as `put` does.
         """
-        data = path.read_bytes()
-        state = _parse(data)
         with self._guard():
             self._refuse_if_locked()
-            here = self.serial
-            if here is not None and state["serial"] <= here and state["lineage"] == self.lineage:
-                return False
-            self._check_succession(state, data)
-            self._store(state["serial"], data)
-            return True
+            return self._adopt(path)
 
     def forget(self) -> None:
         """No state counts any more; the versions stay."""
@@ -197,25 +222,41 @@ class StateStore:
             shutil.rmtree(self.folder)
         return count
 
-    def acquire(self, info: dict[str, Any], holder: str) -> Lock | None:
+    def acquire(self, info: dict[str, Any], holder: str) -> Acquired:
         """Lock the state, as long as this object lives and until `release`.
 
-        Answers the lock of a dead holder that was taken over, if there was one. Raises StateLocked.
+        What a dead holder's Terraform could not send any more is taken over first. Raises StateLocked, and Failed when
+        such a state cannot be taken over.
         """
         with self._guard():
             before = self._read_lock()
             if before and self._is_held(before):
                 raise StateLocked(before)
+            rescued = tuple(self._rescue())
             self._write_lock(info, holder)
-            return before
+            return Acquired(before, rescued)
+
+    def begin_work(self, pid: int, folder: Path) -> None:
+        """Note a Terraform that works for us in `folder`."""
+        with self._guard():
+            worker = Worker(pid, _created(pid), os.getpid(), str(folder))
+            private_folder(self._workers)
+            _write(self._workers / f"{pid}.json", json.dumps(vars(worker)).encode())
+
+    def end_work(self, pid: int) -> None:
+        """It has ended, and what it left behind is safe."""
+        (self._workers / f"{pid}.json").unlink(missing_ok=True)
 
     def release(self, lock_id: str | None = None) -> None:
-        """Give the lock back; without an id whatever this object holds. Raises StateLocked for somebody else's lock."""
-        if self._held is None and not self._lock.exists():
+        """Give back what this object holds; with an id, the lock of that id, which may also be a dead holder's.
+
+        Raises StateLocked for the lock of somebody else.
+        """
+        if self._held is None and (lock_id is None or not self._lock.exists()):
             return
         with self._guard():
             lock = self._read_lock()
-            if lock and (not self._is_mine(lock) or lock_id not in {None, lock.id}):
+            if lock and (lock_id not in {None, lock.id} or not self._is_mine(lock)):
                 raise StateLocked(lock)
             self._lock.unlink(missing_ok=True)
             if self._held is not None:
@@ -223,6 +264,13 @@ class StateStore:
                 self._held = None
 
     # Inside
+
+    def _clear(self) -> dict[str, Any]:
+        """The state, empty when there is none; a state that OpenTofu has encrypted must not pass for an empty one."""
+        state = self.current() or {}
+        if "encrypted_data" in state:
+            raise Failed("the Terraform state is encrypted", why="only OpenTofu can read it", hint="tofu output")
+        return state
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -244,7 +292,46 @@ class StateStore:
             name = self._pointer.read_text(encoding="ascii").strip()
         except FileNotFoundError:
             return None
+        if not VERSION_NAME.match(name):
+            raise self._damaged(self._pointer)
         return _version(self._versions / name)
+
+    def _adopt(self, path: Path) -> bool:
+        data = path.read_bytes()
+        here = self.current()
+        state, data = _founded(data) if here is None else (_parse(data), data)
+        if here and state["serial"] <= here["serial"] and state["lineage"] == here["lineage"]:
+            return False
+        self._check_succession(state, data)
+        self._store(state["serial"], data)
+        return True
+
+    def _rescue(self) -> Iterator[Path]:
+        for worker in self._read_workers():
+            if worker.owner == os.getpid() or worker.is_alive:
+                continue  # its own run looks after it
+            left = Path(worker.folder) / UNSAVED
+            try:
+                if left.exists():
+                    self._adopt(left)
+                    left.unlink()
+                    yield left
+            except KarrotsError as error:
+                raise Failed(
+                    f"the Terraform state left in {left} cannot be taken over",
+                    why=f"{error.message}: {error.why}",
+                    hint=f"look into {left}, move it away, then run the same command again",
+                ) from error
+            self.end_work(worker.pid)
+
+    def _read_workers(self) -> list[Worker]:
+        if not self._workers.is_dir():
+            return []
+        found = []
+        for path in sorted(self._workers.glob("*.json")):
+            with suppress(ValueError, TypeError):
+                found.append(Worker(**json.loads(path.read_bytes())))
+        return found
 
     def _store(self, serial: int, data: bytes) -> Version:
         version = _version(self._versions / f"{serial:010d}-{_digest(data)}.json")
@@ -293,7 +380,7 @@ class StateStore:
             return Lock(**json.loads(self._lock.read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise Failed(
                 f"the lock file {self._lock} cannot be read", why=str(error), hint=f"rm {self._lock}"
             ) from error
@@ -306,7 +393,7 @@ class StateStore:
         fcntl.flock(self._held, fcntl.LOCK_EX)
 
     def _is_held(self, lock: Lock) -> bool:
-        """Whether the holder lives: the system drops its file lock with it, however it ended.
+        """Whether the holder lives (the system drops its file lock with it, however it ended), or its Terraform does.
 
         A holder on another computer, seen through a shared folder, counts as alive: file locks may not reach so far.
         """
@@ -319,20 +406,27 @@ class StateStore:
             return True
         finally:
             os.close(descriptor)
-        return False
+        return any(worker.owner == lock.pid and worker.is_alive for worker in self._read_workers())
 
     def _is_mine(self, lock: Lock) -> bool:
         """A dead holder's lock is anybody's."""
         return self._held is not None or not self._is_held(lock)
 
-    def _damaged(self, version: Version) -> Failed:
-        older = [kept.path.name for kept in self.versions() if kept.path != version.path]
-        hint = f"printf %s {older[-1]} > {self._pointer}  # the version before it" if older else ""
-        return Failed(
-            f"the Terraform state {version.path} is damaged",
-            why="its content is not what was written",
-            hint=hint,
-        )
+    def _damaged(self, path: Path) -> Failed:
+        older = [kept.path.name for kept in self.versions() if kept.path != path]
+        hint = f"printf %s {older[-1]} > {self._pointer}  # the newest version beside it" if older else ""
+        return Failed(f"the Terraform state {path} is damaged", why="its content is not what was written", hint=hint)
+
+
+def _created(pid: int) -> float:
+    """When a process started; never, when there is none or it has only not been waited for."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return float("-inf") if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return float("-inf")
 
 
 def _parse(data: bytes) -> dict[str, Any]:
@@ -345,6 +439,17 @@ def _parse(data: bytes) -> dict[str, Any]:
     if not complete:
         raise StateMalformed("what was sent is not a Terraform state", why="serial or lineage is missing")
     return dict(state)
+
+
+def _founded(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """The first state of a cluster, with a lineage: Terraform gives it one no sooner than it can send it."""
+    try:
+        state = json.loads(data)
+        if state["lineage"] == "" and state["serial"] == 0:
+            data = json.dumps(state | {"lineage": str(uuid.uuid4()), "serial": 1}, indent=2).encode()
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass  # _parse says what is wrong with it
+    return _parse(data), data
 
 
 def _version(path: Path) -> Version:

@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 COVER = "(sensitive)"
 
 # `terraform show -json` has everything in clear. What is not listed here is dropped: `variables` and `configuration`
 # have no marks that say which values are secret (https://developer.hashicorp.com/terraform/internals/json-format).
 SHOWN = ("format_version", "terraform_version", "timestamp", "applyable", "complete", "errored")
+
+# Where a value and its marks stand beside each other: changes, resources, outputs.
+_PAIRS = (
+    ("before", "before_sensitive"),
+    ("after", "after_sensitive"),
+    ("values", "sensitive_values"),
+    ("value", "sensitive"),
+)
+# "a" or "no" being a secret somewhere must not cover half of a document.
+SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("values", "planned_values"):
         if key in document:
             kept[key] = _masked_values(document[key])
-    return kept
+    secrets = frozenset(_marked(document))
+    return {key: _without(secrets, value) for key, value in kept.items()}
 
 
 def cover(value: Any, marks: Any) -> Any:
@@ -57,6 +68,48 @@ def cover(value: Any, marks: Any) -> Any:
         padded = [*marks, *[False] * (len(value) - len(marks))]
         return [cover(item, mark) for item, mark in zip(value, padded, strict=False)]
     return value
+
+
+def _marked(node: Any) -> Iterator[str]:
+    """Every text that is marked as a secret somewhere in a document.
+
+    Terraform's marks do not follow a value everywhere: `terraform_data` gives back a secret input as an output without
+    one, so a text that is a secret in one place is taken for one in all.
+    """
+    if isinstance(node, list):
+        for item in node:
+            yield from _marked(item)
+    if not isinstance(node, dict):
+        return
+    for value, marks in _PAIRS:
+        yield from _texts(node.get(value), node.get(marks, False))
+    for item in node.values():
+        yield from _marked(item)
+
+
+def _texts(value: Any, marks: Any) -> Iterator[str]:
+    if isinstance(value, str) and marks is True and len(value) >= SHORTEST_SECRET:
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, marks if marks is True else _below(marks, key))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _texts(item, marks if marks is True else _below(marks, place))
+
+
+def _below(marks: Any, key: Any) -> Any:
+    if isinstance(marks, dict):
+        return marks.get(key, False)
+    return marks[key] if isinstance(marks, list) and isinstance(key, int) and key < len(marks) else False
+
+
+def _without(secrets: frozenset[str], node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without(secrets, item) for key, item in node.items()}
+    if isinstance(node, list):
+        return [_without(secrets, item) for item in node]
+    return COVER if isinstance(node, str) and any(secret in node for secret in secrets) else node
 
 
 def _masked_change_of(resource: Mapping[str, Any]) -> dict[str, Any]:

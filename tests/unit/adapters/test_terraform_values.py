@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from karrots.adapters.terraform_values import COVER, Output, cover, masked, outputs
+
+
+def test_marks_cover_the_same_places() -> None:
+    value = {"open": 1, "secret": "x", "list": ["a", "b", "c"], "deep": {"key": "y", "name": "z"}}
+    marks = {"secret": True, "list": [False, True], "deep": {"key": True}}
+    assert cover(value, marks) == {
+        "open": 1, "secret": COVER, "list": ["a", COVER, "c"], "deep": {"key": COVER, "name": "z"},
+    }  # fmt: skip
+
+
+def test_a_mark_above_covers_all_below() -> None:
+    assert cover({"a": {"b": "c"}}, marks=True) == COVER
+
+
+def test_marks_of_another_shape_cover_nothing_more() -> None:
+    assert cover("text", {"a": True}) == "text"
+    assert cover([1], {"a": True}) == [1]
+
+
+def document() -> dict[str, Any]:
+    change = {
+        "actions": ["update"],
+        "before": {"password": "hush-1"}, "before_sensitive": {"password": True},
+        "after": {"password": "hush-2"}, "after_sensitive": {"password": True},
+    }  # fmt: skip
+    resource = {"address": "a.b", "values": {"password": "hush-3"}, "sensitive_values": {"password": True}}
+    module = {"resources": [resource], "child_modules": [{"address": "module.m", "resources": [resource]}]}
+    shown_outputs = {"open": {"value": 1, "sensitive": False}, "key": {"value": "hush-4", "sensitive": True}}
+    return {
+        "format_version": "1.2",
+        "variables": {"password": {"value": "hush-5"}},
+        "configuration": {"root_module": {"anything": "hush-6"}},
+        "prior_state": {"values": {"outputs": {"key": {"value": "hush-7"}}}},
+        "unheard_of": "hush-8",
+        "resource_changes": [{"address": "a.b", "change": change}],
+        "resource_drift": [{"address": "a.b", "change": change}],
+        "output_changes": {"key": {"actions": ["create"], "before": None, "after": "hush-9", "after_sensitive": True}},
+        "planned_values": {"outputs": shown_outputs, "root_module": module},
+        "values": {"outputs": shown_outputs, "root_module": module},
+    }
+
+
+def test_no_secret_is_left_in_a_plan_or_state() -> None:
+    assert "hush" not in json.dumps(masked(document()))
+
+
+def test_what_is_no_secret_stays() -> None:
+    shown = masked(document())
+    assert shown["format_version"] == "1.2"
+    assert shown["resource_changes"][0]["address"] == "a.b"
+    assert shown["output_changes"]["key"]["actions"] == ["create"]
+    assert shown["values"]["outputs"]["open"]["value"] == 1
+    assert shown["planned_values"]["root_module"]["child_modules"][0]["address"] == "module.m"
+
+
+def test_the_document_itself_is_left_as_it_was() -> None:
+    given = document()
+    masked(given)
+    assert given == document()
+
+
+def test_a_secret_in_one_place_is_one_in_all() -> None:
+    """A provider gives a secret back in another attribute, without the mark."""
+    values = {"input": {"list": ["swordfish"]}, "output": ["swordfish"], "link": "https://ada:swordfish@example.com"}
+    resource = {"address": "a.b", "values": values, "sensitive_values": {"input": {"list": [True]}}}
+    shown = masked({"values": {"root_module": {"resources": [resource]}}})
+    assert "swordfish" not in json.dumps(shown)
+    assert shown["values"]["root_module"]["resources"][0]["address"] == "a.b"
+
+
+def test_a_short_secret_does_not_cover_everything_alike() -> None:
+    found = {"flag": {"value": "no", "sensitive": True}, "answer": {"value": "no"}}
+    shown = masked({"values": {"outputs": found}})["values"]["outputs"]
+    assert (shown["flag"]["value"], shown["answer"]["value"]) == (COVER, "no")
+
+
+def test_an_empty_document() -> None:
+    assert masked({}) == {}
+    assert masked({"values": {}}) == {"values": {}}
+
+
+def test_a_sensitive_output_does_not_show_itself() -> None:
+    found = outputs({"key": {"value": "hush", "sensitive": True, "type": "string"}, "n": {"value": 3}})
+    assert "hush" not in repr(found)
+    assert found == {"key": Output("hush", sensitive=True), "n": Output(3)}
