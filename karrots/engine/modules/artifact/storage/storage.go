@@ -16,6 +16,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,12 +73,10 @@ func New(options *config.Options) (*Storage, error) {
 
 // NewArtifactFor names the artifact of an object at a revision; nothing is written.
 func (s *Storage) NewArtifactFor(kind string, object metav1.Object, revision, fileName string) meta.Artifact {
-	// Joined as they are and not cleaned: a file name that tries to climb must be seen by name().
+	// Joined as they are and not cleaned: a file name that tries to climb must be seen by fileOf.
 	parts := []string{strings.ToLower(kind), object.GetNamespace(), object.GetName(), fileName}
-	if object.GetNamespace() == "" {
-		parts = append(parts[:1], parts[2:]...)
-	}
-	artifact := meta.Artifact{Path: strings.Join(parts, "/"), Revision: revision}
+	present := slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	artifact := meta.Artifact{Path: strings.Join(present, "/"), Revision: revision}
 	s.SetArtifactURL(&artifact)
 	return artifact
 }

@@ -116,6 +116,9 @@ func entries(t *testing.T, store *Storage, artifact meta.Artifact) map[string]st
 		if err != nil {
 			t.Fatal(err)
 		}
+		if mode := map[bool]int64{true: 0o750, false: 0o600}[header.FileInfo().IsDir()]; header.Mode != mode {
+			t.Errorf("%s has the mode %o", header.Name, header.Mode)
+		}
 		if header.Uid != 0 || header.Gid != 0 || header.Uname+header.Gname != "" || header.ModTime.Unix() > 0 {
 			t.Errorf("%s tells of this computer: %+v", header.Name, header)
 		}
@@ -153,8 +156,8 @@ func TestAnArtifactIsNamedAfterItsObject(t *testing.T) {
 	if want := filepath.Join(store.BasePath, "gitrepository/flux-system/fleet/abc.tar.gz"); store.LocalPath(artifact) != want {
 		t.Errorf("got %s, want %s", store.LocalPath(artifact), want)
 	}
-	if cluster := store.NewArtifactFor("Bucket", object("", "all"), "", "x"); cluster.Path != "bucket/all/x" {
-		t.Errorf("got %s", cluster.Path)
+	if bare := store.NewArtifactFor("Bucket", object("", "all"), "", "x"); bare.Path != "bucket/all/x" {
+		t.Errorf("got %s", bare.Path)
 	}
 }
 
@@ -420,7 +423,13 @@ func TestTheSameTreeIsTheSameArchive(t *testing.T) {
 	for range 2 {
 		source := tree(t, files)
 		past := time.Unix(int64(1000*(1+len(digests))), 0)
-		if err := os.Chtimes(filepath.Join(source, "top.yaml"), past, past); err != nil {
+		mode := []os.FileMode{0o600, 0o664}[len(digests)]
+		err := errors.Join(
+			os.Chtimes(filepath.Join(source, "top.yaml"), past, past),
+			os.Chmod(filepath.Join(source, "top.yaml"), mode),
+			os.Chmod(filepath.Join(source, "a"), mode|0o111),
+		)
+		if err != nil {
 			t.Fatal(err)
 		}
 		artifact := fleet(store, "abc")
@@ -431,6 +440,35 @@ func TestTheSameTreeIsTheSameArchive(t *testing.T) {
 	}
 	if digests[0] != digests[1] {
 		t.Errorf("got %v", digests)
+	}
+}
+
+func TestAProgramStaysOne(t *testing.T) {
+	store := opened(t)
+	source := tree(t, map[string]string{"run.sh": "#!/bin/sh"})
+	if err := os.Chmod(filepath.Join(source, "run.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	artifact, target := fleet(store, "abc"), filepath.Join(t.TempDir(), "to")
+	err := errors.Join(store.MkdirAll(artifact), store.Archive(&artifact, source, nil), store.CopyToPath(&artifact, "", target))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(target, "run.sh")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("got %v %v", info, err)
+	}
+}
+
+func TestArchiveTakesAFileBackInFromAFolderThatIsLeftOut(t *testing.T) {
+	store := opened(t)
+	source := tree(t, map[string]string{"out/kept": "1", "out/dropped": "2"})
+	artifact := fleet(store, "abc")
+	filter := func(p string, info os.FileInfo) bool { return info.Name() == "out" || info.Name() == "dropped" }
+	if err := errors.Join(store.MkdirAll(artifact), store.Archive(&artifact, source, filter)); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(entries(t, store, artifact))); !slices.Equal(got, []string{".", "out/kept"}) {
+		t.Errorf("got %v", got)
 	}
 }
 

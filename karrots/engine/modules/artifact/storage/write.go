@@ -13,7 +13,6 @@ import (
 	"github.com/fluxcd/pkg/apis/meta"
 	"github.com/fluxcd/pkg/sourceignore"
 	"github.com/fluxcd/pkg/sourceignore/gitignore"
-	"github.com/fluxcd/pkg/tar"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluxcd/pkg/artifact/digest"
@@ -33,16 +32,11 @@ func SourceIgnoreFilter(patterns []gitignore.Pattern, domain []string) ArchiveFi
 	}
 }
 
-// Archive stores a folder's regular files and folders as a compressed tar file without owners and times; links and
-// what the filter names are left out. Size, digest and time of the artifact are set when its file is in place.
+// Archive stores a folder's regular files and folders as a compressed tar file; links and what the filter names are
+// left out. Digest, size and time of the artifact are set when its file is in place.
 func (s *Storage) Archive(artifact *meta.Artifact, folder string, filter ArchiveFileFilter) error {
-	var options []tar.Option
-	if filter != nil {
-		options = append(options, tar.WithFilter(filter))
-	}
 	return s.write(artifact, fileMode, func(w io.Writer) error {
-		_, err := tar.Tar(folder, w, options...)
-		return err
+		return pack(w, folder, filter)
 	})
 }
 
