@@ -49,6 +49,13 @@ class ApiRefused(Failed):
         self.reason = reason
 
 
+def warm() -> None:
+    """Import the client (a quarter of a second) now: beside a wait, or before threads would import it all at once,
+    which fails on half-made modules.
+    """
+    import kubernetes.client  # noqa: F401
+
+
 class Kube:
     """One API server. Not shared between threads."""
 

@@ -104,8 +104,11 @@ def status(settings: Settings, *, fetch: bool = False) -> Fleet:
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
 
+    from karrots.adapters import kube
+
     workspace, records = known_records(settings.start, fetch=fetch)
     heads = branch_heads(workspace)
+    kube.warm()
     with ThreadPoolExecutor(max_workers=8) as pool:
         counts = list(pool.map(flux_count, records))
     return Fleet(tuple(replace(row(r, heads), flux=count) for r, count in zip(records, counts, strict=True)))

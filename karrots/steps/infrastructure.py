@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 from karrots import places
-from karrots.adapters import terraform
+from karrots.adapters import kube, terraform
 from karrots.adapters import terraform_events as events
 from karrots.adapters.terraform_state import StateServer
 from karrots.adapters.terraform_store import StateStore
@@ -165,7 +166,10 @@ class ApplyInfrastructure:
         return Done("nothing to change")
 
     def run(self, ctx: Context) -> str:
+        warming = threading.Thread(target=kube.warm, daemon=True)  # the next step needs it, and here is time
+        warming.start()
         rendered(ctx).apply(planned(ctx))
+        warming.join()
         self._done = True
         ctx.outputs = outputs(ctx.record)
         return summary(planned(ctx))
