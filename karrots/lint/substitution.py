@@ -18,7 +18,9 @@ Path = tuple[str | int, ...]
 ANNOTATION = "kustomize.toolkit.fluxcd.io/substitute"
 DISABLED = "disabled"
 
-_USE = re.compile(r"(?<!\$)\$\{(?P<length>#?)(?P<name>\w*)(?P<operator>:[-=?+]|[:=,^/#%}]|)")
+# Two dollars are one escaped, so an odd number of them begins a variable.
+_USE = re.compile(r"(?<!\$)(?:\$\$)*(?P<use>\$\{)(?P<length>#?)(?P<name>\w*)(?P<operator>:[-=?+]|:(?!\})|[=,^/#%}]|)")
+_BRACE = re.compile(r"(?<!\$)(?:\$\$)*(?P<use>\$\{)|\}")
 _DEFAULTS = ("=", ":=", ":-", ":?", ":+")
 
 
@@ -35,11 +37,24 @@ class Use:
 def uses(text: str) -> Iterator[Use]:
     if "${" not in text:
         return
+    closed = _closed(text)
     for match in _USE.finditer(text):
-        name, operator = match["name"], match["operator"]
-        parses = name and operator and text.find("}", match.end("name")) >= 0
-        excerpt = text[match.start() : match.start() + 40].split("\n", 1)[0]
-        yield Use(name if parses else "", match.start(), operator in _DEFAULTS and not match["length"], excerpt)
+        name, operator, start = match["name"], match["operator"], match.start("use")
+        parses = name and operator and start in closed
+        excerpt = text[start : start + 40].split("\n", 1)[0]
+        yield Use(name if parses else "", start, operator in _DEFAULTS and not match["length"], excerpt)
+
+
+def _closed(text: str) -> set[int]:
+    """Where each `${` stands that has its `}`; a default may hold further ones."""
+    opened: list[int] = []
+    closed: set[int] = set()
+    for token in _BRACE.finditer(text):
+        if token["use"]:
+            opened.append(token.start("use"))
+        elif opened:
+            closed.add(opened.pop())
+    return closed
 
 
 def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:

@@ -39,7 +39,9 @@ def _check(model: type[Model], path: str, steps: Sequence[str]) -> None:
         known = shape.keys(kind)
         if not step or (known is not None and step not in known):
             near = suggestion(step, known or ())
-            raise UsageError(f"cannot set '{path}'", why=f"{above} has no key '{step}'{near}", hint="karrots schema")
+            raise UsageError(
+                f"cannot set '{path}'", why=f"{above} has no key '{step}'{near}", hint="karrots schema cluster"
+            )
         kind = shape.inner(kind, step)
     if shape.is_group(kind):
         raise UsageError(f"cannot set '{path}'", why="it is a group of keys; name one of them")
