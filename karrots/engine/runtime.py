@@ -47,23 +47,24 @@ class Runtime:
         self.folder = folder
         self.state = state
         self.engine = engine
+        self.started: list[str] = []
         self._layout = Layout(folder, state.ports, engine.stages, state.repository)
 
     def converge(self, say: Callable[[str], None]) -> list[str]:
         """Names what was started. Raises Failed when a component does not stay up or a port of it is taken."""
-        due = [name for name in ALL if not self._runs(name)]
-        self._make_room(due)
-        self._start(BASE, due)
+        self._make_room([name for name in ALL if not self._runs(name)])
+        self._start(*BASE)
         write_access(self.folder, self.state)
-        kube = content.wait_for_api(access(self.folder), lambda: self._still_there("etcd", "kube-apiserver"))
+        kube = content.wait_for_api(access(self.folder), self._keep_base)
         say(f"API server answers at {kube.access.server}")
-        self._start(("git-server",), due)
-        self._fill(kube, due)
-        self._start(FLUX, due)
+        self._start("git-server")
+        self._fill(kube)
+        self._start(*FLUX)
         say("Flux is started")
-        self._start_simulation(kube, due)
+        self._start(*CONTROLLERS)
+        self._start_nodes(kube)
         kube.close()
-        return due
+        return self.started
 
     def _runs(self, name: str) -> bool:
         known = self.state.processes.get(name)
@@ -88,9 +89,9 @@ class Runtime:
                 hint="end that program, then run the same command again",
             )
 
-    def _start(self, names: Sequence[str], due: Sequence[str]) -> None:
+    def _start(self, *names: str) -> None:
         for name in names:
-            if name in due:
+            if not self._runs(name):
                 self._start_one(name)
 
     def _start_one(self, name: str) -> None:
@@ -102,6 +103,7 @@ class Runtime:
             env=components.environment(name, self._layout),
             log=self.folder.log(name),
         )
+        self.started.append(name)
         self._save(processes=self.state.processes | {name: known})
 
     def _link(self, name: str) -> None:
@@ -110,31 +112,36 @@ class Runtime:
             link.unlink(missing_ok=True)
             link.symlink_to(program)
 
-    def _still_there(self, *names: str) -> None:
-        for name in names:
-            if not processes.alive(self.state.processes[name]):
-                log = self.folder.log(name)
-                raise Failed(
-                    f"{name} of cluster '{self.state.name}' ended just after its start",
-                    why=_tail(log),
-                    hint=f"karrots engine logs {self.state.name}",
-                    log=log,
-                )
+    def _keep_base(self) -> None:
+        """An API server that was starting when its etcd died ends too, a while later: it is started again, once."""
+        for name in BASE:
+            if not self._runs(name):
+                if name in self.started:
+                    raise self._ended(name)
+                self._start_one(name)
 
-    def _fill(self, kube: Kube, due: Sequence[str]) -> None:
+    def _ended(self, name: str) -> Failed:
+        log = self.folder.log(name)
+        return Failed(
+            f"{name} of cluster '{self.state.name}' ended just after its start",
+            why=_tail(log),
+            hint=f"karrots engine logs {self.state.name}",
+            log=log,
+        )
+
+    def _fill(self, kube: Kube) -> None:
         """Flux's kinds and namespace. A restarted API server has them, but must serve them before Flux asks."""
         new = self.state.content != self.engine.stamp
-        if new or "kube-apiserver" in due:
+        if new or "kube-apiserver" in self.started:
             content.serve_kinds(kube.access, self.engine.kinds, update=bool(self.state.content) and new)
             content.make_namespace(kube, NAMESPACE)
             self._save(content=self.engine.stamp, versions=self.engine.versions)
 
-    def _start_simulation(self, kube: Kube, due: Sequence[str]) -> None:
-        self._start(CONTROLLERS, due)
+    def _start_nodes(self, kube: Kube) -> None:
         self.set_nodes(kube)
-        if "kwok" in due:
+        if not self._runs("kwok"):
             content.forget_leases(kube)
-        self._start(("kwok",), due)
+            self._start_one("kwok")
 
     def set_nodes(self, kube: Kube) -> None:
         content.set_nodes(kube, self.state.nodes, self.state.ports["kwok"], self.state.versions["kubernetes"])
