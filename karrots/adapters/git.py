@@ -41,6 +41,7 @@ __all__ = [
     "Commit",
     "Head",
     "Repository",
+    "Tip",
     "Tree",
     "TreeFile",
     "check_branch_name",
@@ -60,6 +61,15 @@ class Head:
 
     branch: str | None
     commit: str | None
+
+
+@dataclass(frozen=True)
+class Tip:
+    """What a branch points to; `folder` is the work tree that has it checked out."""
+
+    commit: str
+    tree: str
+    folder: Path | None
 
 
 class BranchExists(Locked):
@@ -144,10 +154,12 @@ class Repository:
         pairs = (line.rpartition(" ") for line in told.splitlines())
         return {name: identity for name, _, identity in pairs}
 
-    def checked_out_in(self, branch: str) -> Path | None:
-        """The work tree that has the branch checked out."""
-        folder = self._git.line("for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
-        return Path(folder) if folder else None
+    def tips(self, *refs: str) -> dict[str, Tip]:
+        """By full ref name, of those refs to commits that are there."""
+        form = "%(refname)%00%(objectname)%00%(tree)%00%(worktreepath)%00"
+        fields = self._git.line("for-each-ref", f"--format={form}", "--end-of-options", *refs).split("\0")
+        rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
+        return {ref.lstrip("\n"): Tip(commit, tree, Path(at) if at else None) for ref, commit, tree, at in rows}
 
     def tree_id(self, rev: str, path: str = "") -> str | None:
         """Id of the directory `path` at `rev`, None when either is not there."""
@@ -291,9 +303,11 @@ class Repository:
 
     def delete_branch(self, name: str, expect: str) -> bool:
         """False when it does not point to `expect` any more; raises Refused when it is checked out."""
-        if folder := self.checked_out_in(check_branch_name(name)):
-            raise Refused(f"the branch '{name}' is checked out in {folder}", hint=f"git -C {folder} switch --detach")
-        return self.update_ref(f"refs/heads/{name}", None, expect)
+        ref = f"refs/heads/{check_branch_name(name)}"
+        tip = self.tips(ref).get(ref)
+        if tip is not None and tip.folder is not None:
+            raise Refused(f"the branch '{name}' is checked out in {tip.folder}", hint=f"git -C {tip.folder} switch -")
+        return self.update_ref(ref, None, expect)
 
     def update_ref(self, ref: str, new: str | None, old: str | None) -> bool:
         """Move a ref from `old` to `new` (None: not there); False when somebody was first."""
@@ -303,6 +317,10 @@ class Repository:
         if self.refs(ref).get(ref) != old:
             return False
         raise lock_hint(done, self.git_dir)
+
+    def update_refs(self, moves: Mapping[str, tuple[str | None, str | None]]) -> bool:
+        """Move refs to the first of each pair from the second, all or none; False when one was elsewhere or held."""
+        return self._move([(ref, *move) for ref, move in moves.items()]).status == 0
 
     def set_refs(self, refs: Mapping[str, str | None]) -> bool:
         """Set or delete refs whatever they were; for what can be derived again. False when one was held."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,10 @@ def lease(pool: str, prefix: int, taken: Iterable[str]) -> str:
 
 
 def overlapping(one: str, other: str) -> bool:
-    first, second = _parsed(one), _parsed(other)
-    return first is not None and second is not None and first.overlaps(second)
+    first, second = _span(one), _span(other)
+    if first is None or second is None or first[0] != second[0]:
+        return False
+    return first[1] <= second[2] and second[1] <= first[2]
 
 
 def _pool(pool: str, prefix: int) -> Range:
@@ -54,20 +57,21 @@ def _pool(pool: str, prefix: int) -> Range:
 
 
 def _spans(networks: Iterable[str], version: int) -> Iterator[tuple[int, int]]:
-    """First and last address of each."""
-    for network in map(_parsed, networks):
-        if network is not None and network.version == version:
-            yield int(network.network_address), int(network.broadcast_address)
+    for span in map(_span, networks):
+        if span is not None and span[0] == version:
+            yield span[1:]
 
 
-def _parsed(network: str) -> Range | None:
-    """Clusters without a range of their own have ''."""
+@lru_cache(maxsize=1 << 14)  # a claim looks at every range of the fleet twice
+def _span(network: str) -> tuple[int, int, int] | None:
+    """IP version, first and last address; clusters without a range of their own have ''."""
     if not network:
         return None
     try:
-        return ip_network(network, strict=False)
+        parsed = ip_network(network, strict=False)
     except ValueError as error:
         raise Failed(f"'{network}' in the ledger is not an address range", hint="karrots ls -o json") from error
+    return parsed.version, int(parsed.network_address), int(parsed.broadcast_address)
 
 
 def _used_up(pool: str, prefix: int, used: list[tuple[int, int]], whole: Range) -> PreflightFailed:

@@ -28,7 +28,7 @@ from karrots.fleet.record import from_json, to_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from karrots.adapters.git import Commit, Repository
+    from karrots.adapters.git import Commit, Repository, Tip
     from karrots.fleet.record import Operation, Phase, Record
 
 BRANCH = "karrots/fleet"
@@ -98,6 +98,14 @@ class RangeTaken(Locked):
         self.other = other
 
 
+@dataclass(frozen=True)
+class Ends:
+    """The ledger here, and at the remote as last seen."""
+
+    here: Tip | None
+    there: Tip | None
+
+
 class View:
     """The ledger at one commit, None when there is none yet. Reads lazily, and each thing once."""
 
@@ -117,6 +125,8 @@ class View:
     def find(self, name: str) -> Record | None:
         if self.commit is None or not is_name(name):
             return None
+        if "records" in vars(self):
+            return next((record for record in self.records if record.name == name), None)
         data = self._repo.read(self.commit, _path(name))
         return _read(name, data) if data is not None else None
 
@@ -192,6 +202,7 @@ class Ledger:
 
     @property
     def _tracking(self) -> str:
+        """What the remote's ledger was when last seen; a ref of our own, whatever the user's fetch settings are."""
         return f"refs/karrots/remotes/{self.remote}/fleet"
 
     def refresh(self) -> None:
@@ -206,22 +217,27 @@ class Ledger:
         self.repo.fetch(self.remote, spec, prune=True)
         self._follow()
 
-    def _follow(self) -> None:
+    def _follow(self) -> Ends:
+        """Move the branch here on to what is known of the remote's."""
         while True:
-            here, there = self._ends()
-            if there is None or here == there:
-                return
-            if here is not None and not self.repo.is_ancestor(here, there):
-                if self.repo.is_ancestor(there, here):
-                    return  # made before there was a remote; the next publication pushes it
+            ends = self._ends()
+            here, there = ends.here, ends.there
+            if there is None or (here is not None and self._holds(here, there)):
+                return ends
+            if here is not None and not self._holds(there, here):
                 raise self._diverged()
-            self._refuse_checked_out()
-            if self.repo.update_ref(REF, there, here):
-                return
+            _refuse_checked_out(here)
+            self.repo.update_ref(REF, there.commit, here.commit if here else None)
 
-    def _ends(self) -> tuple[str | None, str | None]:
-        refs = self.repo.refs(REF, self._tracking)
-        return refs.get(REF), refs.get(self._tracking)
+    def _ends(self) -> Ends:
+        if self.remote is None:
+            return Ends(self.repo.tips(REF).get(REF), None)
+        tips = self.repo.tips(REF, self._tracking)
+        return Ends(tips.get(REF), tips.get(self._tracking))
+
+    def _holds(self, tip: Tip, other: Tip) -> bool:
+        """Whether `other` is part of the history of `tip`: the ledger here may be older than the remote, and ahead."""
+        return tip.commit == other.commit or self.repo.is_ancestor(other.commit, tip.commit)
 
     def _diverged(self) -> Failed:
         return Failed(
@@ -229,14 +245,6 @@ class Ledger:
             why="somebody committed to it by hand, or it was made anew at the remote",
             hint=f"git log --oneline --graph {BRANCH} {self._tracking}",
         )
-
-    def _refuse_checked_out(self) -> None:
-        if folder := self.repo.checked_out_in(BRANCH):
-            raise Refused(
-                f"the ledger '{BRANCH}' is checked out in {folder}",
-                why="karrots would move the branch under your files",
-                hint=f"git -C {folder} switch -",
-            )
 
     # Publishing
 
@@ -251,10 +259,9 @@ class Ledger:
         return self._publish(lambda view: Entry(edit(view), message, trailers or {}))
 
     def _publish(self, make: Callable[[View], Entry]) -> str | None:
-        self._refuse_checked_out()
-        self._follow()
+        ends = self._follow()
         # The first try trusts what is known here and saves a round trip; the swap fails if that was old.
-        done, commit = self._try(make, final=self.remote is None)
+        done, commit = self._try(make, ends, final=self.remote is None)
         waited, until = 0.0, time.monotonic() + PATIENCE
         while not done:
             if time.monotonic() > until:
@@ -264,43 +271,45 @@ class Ledger:
             time.sleep(SystemRandom().uniform(0, waited))
             waited = min(1.0, 2 * waited + 0.02)
             self.refresh()
-            done, commit = self._try(make, final=True)
+            done, commit = self._try(make, self._ends(), final=True)
         return commit
 
-    def _try(self, make: Callable[[View], Entry], *, final: bool) -> tuple[bool, str | None]:
-        """Whether it is published, and the ledger's commit; what `make` raises counts only when `final`."""
-        base = self.view()
+    def _try(self, make: Callable[[View], Entry], ends: Ends, *, final: bool) -> tuple[bool, str | None]:
+        """Whether it is published, and the ledger's commit.
+
+        What `make` raises, and that it changes nothing, counts only when `final`: seen from the newest ledger.
+        """
+        _refuse_checked_out(ends.here)
+        base = ends.here.commit if ends.here else None
         try:
-            entry = make(base)
+            entry = make(View(self.repo, base))
         except KarrotsError:
             if final:
                 raise
             return False, None
-        commit = self._committed(base.commit, entry)
-        return commit == base.commit or self._swap(base.commit, commit), commit
+        commit = self._committed(ends.here, entry)
+        return (final if commit == base else self._swap(ends, commit)), commit
 
-    def _committed(self, base: str | None, entry: Entry) -> str | None:
+    def _committed(self, base: Tip | None, entry: Entry) -> str | None:
         if not entry.edits:
-            return base
+            return base.commit if base else None
         if base is None:
             tree = self.repo.edit_tree(None, {"README.md": README, **entry.edits})
             return self.repo.commit_tree(tree, [], entry.text())
-        before = self.repo.tree_id(base)
-        tree = self.repo.edit_tree(before, entry.edits)
-        return base if tree == before else self.repo.commit_tree(tree, [base], entry.text())
+        tree = self.repo.edit_tree(base.tree, entry.edits)
+        return base.commit if tree == base.tree else self.repo.commit_tree(tree, [base.commit], entry.text())
 
-    def _swap(self, base: str | None, commit: str | None) -> bool:
+    def _swap(self, ends: Ends, commit: str | None) -> bool:
+        here = ends.here.commit if ends.here else None
         if self.remote is None:
-            return self.repo.update_ref(REF, commit, base)
-        there = self._ends()[1]
-        # The push overwrites exactly what it expects, so it may expect only what our commit contains.
-        if there not in {None, base} and not self.repo.is_ancestor(str(there), str(base)):
-            return False
+            return self.repo.update_ref(REF, commit, here)
+        # The push replaces exactly `there`, which the branch here holds (_follow): nothing is lost.
+        there = ends.there.commit if ends.there else None
         if not self.repo.push_swap(self.remote, REF, commit, there):
             return False
-        # The push was the commit point; the rest can be made again from the remote.
-        self.repo.set_refs({self._tracking: commit})
-        self._follow()
+        # That was the commit point; what follows can be made again from the remote.
+        if not self.repo.update_refs({self._tracking: (commit, there), REF: (commit, here)}):
+            self.refresh()
         return True
 
     # What operations do
@@ -316,12 +325,13 @@ class Ledger:
         ours: list[Record] = []
 
         def make(view: View) -> Entry:
+            records = view.records
             present = view.find(name)
             if present is not None and present.id not in {record.id for record in ours}:
                 raise NameTaken(present)
             if present is None:
                 ours.append(build(view))
-                _refuse_overlap(ours[-1], view.records)
+                _refuse_overlap(ours[-1], records)
             # Present and ours: published by a push whose answer was lost.
             edits = _edit_of(ours[-1], applied_tree) if present is None else {}
             return _entry(ours[-1], edits, "is claimed", verb)
@@ -390,6 +400,15 @@ class Ledger:
         """Hold the applied commit back from git's garbage collection on this computer."""
         if record.applied is not None and self.repo.resolve(record.applied.commit):
             self.repo.set_refs({f"{KEPT}/{record.id}": record.applied.commit})
+
+
+def _refuse_checked_out(here: Tip | None) -> None:
+    if here is not None and here.folder is not None:
+        raise Refused(
+            f"the ledger '{BRANCH}' is checked out in {here.folder}",
+            why="karrots would move the branch under your files",
+            hint=f"git -C {here.folder} switch -",
+        )
 
 
 def _path(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from karrots.adapters.git_names import quoted
@@ -60,6 +59,8 @@ def _slug(text: str) -> str:
 def _fitted(slug: str, whole: str) -> str:
     if slug and len(slug) <= LENGTH:
         return slug
+    import hashlib
+
     digest = hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:HASH_LENGTH]
     kept = slug[: LENGTH - HASH_LENGTH - 1].rstrip("-") or "c"
     return f"{kept}-{digest}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
+import platform
 
 from karrots.fleet.record import Operation, moment, new_id, timestamp
 
@@ -13,11 +12,13 @@ CLOCK_SLACK = 2.0  # seconds; `started` is cut to whole ones
 
 def started_here(verb: str, holder: str = "") -> Operation:
     """A lease for this process; `holder` is the person, the user of the computer when git knows none."""
+    import getpass
+
     return Operation(
         id=new_id(),
         verb=verb,
         holder=holder or getpass.getuser(),
-        host=socket.gethostname(),
+        host=platform.node(),
         pid=os.getpid(),
         started=timestamp(),
     )
@@ -25,7 +26,7 @@ def started_here(verb: str, holder: str = "") -> Operation:
 
 def abandoned(operation: Operation) -> bool:
     """Whether its process is gone from this computer; never said of one on another computer, which cannot be seen."""
-    if operation.host != socket.gethostname():
+    if operation.host != platform.node():
         return False
     import psutil
 
