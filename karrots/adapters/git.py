@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karrots.adapters import process
-from karrots.adapters.git_command import Git, cause, lock_hint
+from karrots.adapters.git_command import Git, cause, held
 from karrots.adapters.git_history import Commit
 from karrots.adapters.git_names import check_branch_name, check_remote_name, clean_path, quoted
 from karrots.adapters.git_objects import (
@@ -170,13 +170,6 @@ class Repository:
         found = list(entries(self._git.run(*words, check=False).stdout))
         return found[0].id if found and found[0].kind == "tree" else None
 
-    def object_ids(self, expressions: Sequence[str]) -> list[str | None]:
-        """Of many `REV:path` at once, in their order; None for each that is not there or holds a line break."""
-        asked = [text if text and "\n" not in text else "0" for text in expressions]
-        stdin = os.fsencode("".join(f"{text}\n" for text in asked))
-        said = self._git.line("cat-file", "--batch-check=%(objectname)", "--buffer", stdin=stdin)
-        return [None if line.endswith((" missing", " ambiguous")) else line for line in said.splitlines()]
-
     def names(self, treeish: str) -> dict[str, str]:
         """File name to object id of what lies directly in a tree; empty when there is none."""
         done = self._git.run("ls-tree", "-z", "--full-tree", "--end-of-options", treeish, check=False)
@@ -292,7 +285,7 @@ class Repository:
                 why=f"git keeps no branch below another one, and '{neighbour}' exists",
                 hint=f"choose a name that does not start with '{neighbour}/' and is not a part of it",
             )
-        raise lock_hint(done, self.git_dir)
+        raise held(done, self.git_dir)
 
     def _in_the_way(self, name: str) -> str | None:
         parts = name.split("/")
@@ -316,7 +309,7 @@ class Repository:
             return True
         if self.refs(ref).get(ref) != old:
             return False
-        raise lock_hint(done, self.git_dir)
+        raise held(done, self.git_dir)
 
     def update_refs(self, moves: Mapping[str, tuple[str | None, str | None]]) -> bool:
         """Move refs to the first of each pair from the second, all or none; False when one was elsewhere or held."""

@@ -129,9 +129,10 @@ def cause(done: process.Completed) -> str:
     return errors[0].partition(": ")[2] or errors[0] if errors else f"git ended with status {done.status}"
 
 
-def lock_hint(done: process.Completed, git_dir: Path) -> Failed:
+def held(done: process.Completed, git_dir: Path) -> Failed:
+    """A ref could not be moved though nobody moved it: a lock is left, or the disk is full."""
     return ToolFailed(
         "git could not move a ref",
         argv=done.argv, status=done.status, why=cause(done),
-        hint=f"find {git_dir} -name '*.lock' -mmin +1",
+        hint=process.shell_line(["find", str(git_dir), "-name", "*.lock", "-mmin", "+1"]),
     )  # fmt: skip

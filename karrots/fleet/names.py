@@ -7,7 +7,7 @@ import re
 from karrots.adapters.git_names import quoted
 from karrots.errors import UsageError
 
-LENGTH = 28  # what the tightest cloud leaves of its own limit once karrots' suffixes are added
+LENGTH = 28  # what is named after a cluster has as little as 32 (AWS load balancers), suffix included
 HASH_LENGTH = 6
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?")

@@ -1,4 +1,4 @@
-"""A cluster's record: identity, lineage, lease and applied state (design: docs/ledger.md).
+"""A cluster's record: identity, lineage, lease and applied state (docs/ledger.md).
 
 Read by `json` and dataclasses alone: a fleet table reads a thousand of them at every start. Fields that this version
 does not know are kept and written back, at every level.
@@ -218,4 +218,6 @@ def _checked(record: Record) -> Record:
         raise ValueError(f"phase is '{record.phase}', and one of {', '.join(PHASES)} is known")
     if not _ID.fullmatch(record.id):
         raise ValueError("id has another form than karrots gives it")
+    if not all(isinstance(value, str) for value in record.overrides.values()):
+        raise ValueError("overrides holds something else than text")
     return record

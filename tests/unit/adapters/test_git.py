@@ -204,10 +204,6 @@ class TestReading:
 
     def test_many_objects_at_once(self, repo: Repository) -> None:
         tree = repo.tree_id("HEAD", "clusters/qa")
-        assert repo.object_ids(["HEAD:clusters/qa", "HEAD:none", "", "a\nb", "HEAD"]) == [
-            tree, None, None, None, repo.head().commit,
-        ]  # fmt: skip
-        assert repo.object_ids([]) == []
         assert repo.contents([f"{tree}:cluster.yaml", f"{tree}:none"]) == [b"provider: local\n", None]
 
     def test_uncommitted_changes(self, repo: Repository) -> None:

@@ -90,6 +90,7 @@ def test_a_newer_schema_asks_for_an_upgrade() -> None:
         ("{}", "id is missing"),
         (changed(name=7), "name has the wrong type"),
         (changed(overrides=[]), "overrides has the wrong type"),
+        (changed(overrides={"nodes": 2}), "overrides holds something else than text"),
         (changed(parent="qa"), "parent is not a JSON object"),
         (changed(parent={"name": "qa"}), "parent.id is missing"),
         (changed(operation={"pid": "1"}), "operation.pid has the wrong type"),
