@@ -8,26 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import shutil
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from karrots import places
-from karrots.adapters import process
 from karrots.engine import assets, recipe
-from karrots.errors import KarrotsError, PreflightFailed
+from karrots.engine.probe import VARIABLE, probe
+from karrots.errors import PreflightFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from karrots.engine.recipe import Program, Recipe, Say
-
-VARIABLE = "KARROTS_ENGINE_BIN"
-PROBE_SECONDS = 30.0
+    from karrots.engine.recipe import Recipe, Say
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ def ensure(say: Say | None = None) -> Binaries:
     found = locate()
     if found is None:
         return _build(recipe.engine(), cached_folder(), say or (lambda *_: None))
-    if VARIABLE in os.environ:
+    if os.environ.get(VARIABLE):
         _probe_once(found, recipe.engine())
     return found
 
@@ -80,7 +74,6 @@ def _build(what: Recipe, folder: Path, say: Say) -> Binaries:
     with build.sole_builder(folder.parent, say):
         if not complete(folder, what):
             build.build(what, folder, say)
-            probe(folder, what)
     return _read(folder)
 
 
@@ -122,31 +115,6 @@ def _read(folder: Path) -> Binaries:
         ) from error
 
 
-def probe(folder: Path, what: Recipe) -> None:
-    """Start each program once. Raises PreflightFailed naming the first that does not work."""
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        for complaint in pool.map(lambda program: _complaint(folder, program), what.programs):
-            if complaint:
-                raise PreflightFailed(
-                    f"a program of the engine does not work: {complaint[0]}",
-                    why=complaint[1],
-                    hint=f"karrots doctor, or name another folder in {VARIABLE}",
-                )
-
-
-def _complaint(folder: Path, program: Program) -> tuple[str, str] | None:
-    path = folder / program.name
-    if not os.access(path, os.X_OK):
-        return str(path), "it is not executable"
-    try:
-        process.run([str(path), *program.probe], timeout=PROBE_SECONDS)
-    except OSError as error:
-        return str(path), f"it does not start on {sys.platform} {platform.machine()}: {error.strerror}"
-    except KarrotsError as error:
-        return str(path), f"{error.message}: {error.why}"
-    return None
-
-
 def _probe_once(found: Binaries, what: Recipe) -> None:
     """Probe a folder of the user's, and again only when a file in it changed: each cluster start comes by here."""
     state = hashlib.sha256(str(found.folder).encode())
@@ -155,16 +123,16 @@ def _probe_once(found: Binaries, what: Recipe) -> None:
         state.update(f"\0{stat.st_size} {stat.st_mtime_ns} {stat.st_mode}".encode())
     mark = places.engine_binaries() / f"probed-{state.hexdigest()[:24]}"
     if not mark.exists():
-        probe(found.folder, what)
+        probe(found.folder, what.programs)
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
 
 
-def prune(keep: Collection[str] = ()) -> list[str]:
-    """Remove built engines other than the current one and those in `keep`; returns the digests removed."""
+def prune(keep: Collection[str]) -> list[str]:
+    """Remove the built engines whose digests are not in `keep`; returns those removed."""
     removed = []
     for folder in sorted(places.engine_binaries().glob("*/")):
-        if folder.name not in {digest(), *keep} and (folder / assets.VERSIONS).is_file():
+        if folder.name not in keep and (folder / assets.VERSIONS).is_file():
             shutil.rmtree(folder)
             removed.append(folder.name)
     return removed

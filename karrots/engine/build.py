@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import tempfile
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from karrots.adapters import process
 from karrots.engine import assets, recipe, toolchain
+from karrots.engine.locks import held
+from karrots.engine.probe import probe
 from karrots.errors import Failed, PreflightFailed, TimedOut, ToolFailed
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ CACHE_BYTES = 4 * GB
 PROGRAM_BYTES = 1 * GB
 LINK_SECONDS = 20.0
 LISTING_SECONDS = 1800.0
+BUILD_SECONDS = 7200.0
 SCRATCH = ".building-"
 LOG = "build.log"
 
@@ -64,21 +66,19 @@ class Progress:
 
 @contextmanager
 def sole_builder(home: Path, say: Say) -> Iterator[None]:
-    """Wait until nobody else on this computer builds; the kernel frees the lock of one that was killed."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "build.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(0, 0, "waiting for another build of the engine", None)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    """Wait until nobody else on this computer builds."""
+    lock = home / "build.lock"
+    if lock.exists():
+        say(0, 0, "waiting for another build of the engine", None)
+    with held(lock, "the build of the engine", wait=BUILD_SECONDS):
         yield
 
 
 def build(what: Recipe, target: Path, say: Say) -> None:
     """Make `target` hold the recipe's programs; the caller is the sole builder.
 
-    Raises ToolMissing without Go, PreflightFailed on a full disk, ToolFailed when Go fails.
+    Raises ToolMissing without Go, PreflightFailed on a full disk or when a program does not work, ToolFailed when Go
+    fails.
     """
     began = time.monotonic()
     for left in target.parent.glob(f"{SCRATCH}*"):
@@ -92,6 +92,7 @@ def build(what: Recipe, target: Path, say: Say) -> None:
         _compile(go, what, folder, target.parent / LOG, Progress(total, say))
         say(total, total, "collecting Flux's definitions and kwok's stages", 1.0)
         _finish(go, what, folder, seconds=time.monotonic() - began)
+        probe(folder, what.programs)
         shutil.rmtree(target, ignore_errors=True)
         folder.rename(target)
 

