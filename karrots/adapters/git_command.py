@@ -47,12 +47,12 @@ INHERITED = (
 )  # fmt: skip
 
 LOGIN_SIGNS = (
-    b"Authentication failed",
-    b"could not read Username",
-    b"could not read Password",
-    b"terminal prompts disabled",
-    b"Permission denied (",
-    b"Host key verification failed",
+    "Authentication failed",
+    "could not read Username",
+    "could not read Password",
+    "terminal prompts disabled",
+    "Permission denied (",
+    "Host key verification failed",
 )
 
 
@@ -114,8 +114,9 @@ class Git:
 
 def unreachable(remote: str, done: process.Completed) -> KarrotsError:
     hint = f"git ls-remote {remote}"
-    if any(sign in done.stderr for sign in LOGIN_SIGNS):
-        return LoginNeeded(f"the git remote '{remote}' wants a log-in", why=cause(done), hint=hint)
+    login = next((line for line in _lines(done) if any(sign in line for sign in LOGIN_SIGNS)), None)
+    if login is not None:
+        return LoginNeeded(f"the git remote '{remote}' wants a log-in", why=login, hint=hint)
     return ToolFailed(
         f"the git remote '{remote}' could not be used",
         argv=done.argv, status=done.status, why=cause(done), hint=hint,
@@ -123,10 +124,14 @@ def unreachable(remote: str, done: process.Completed) -> KarrotsError:
 
 
 def cause(done: process.Completed) -> str:
-    """What git said last as an error, without its prefix."""
-    lines = done.stderr.decode("utf-8", "replace").splitlines()
+    """What git said first as an error, without its prefix."""
+    lines = _lines(done)
     errors = [line for line in lines if line.startswith(("fatal: ", "error: ", "remote: "))] or lines
     return errors[0].partition(": ")[2] or errors[0] if errors else f"git ended with status {done.status}"
+
+
+def _lines(done: process.Completed) -> list[str]:
+    return done.stderr.decode("utf-8", "replace").splitlines()
 
 
 def held(done: process.Completed, git_dir: Path) -> Failed:

@@ -533,8 +533,9 @@ class TestRemotes:
         monkeypatch.setenv("GIT_SSH", str(ssh))
         monkeypatch.setenv("GIT_SSH_VARIANT", "ssh")
         git(repo.root, "remote", "add", "origin", "ssh://ada@example.com/fleet.git")
-        with pytest.raises(LoginNeeded, match="'origin' wants a log-in"):
+        with pytest.raises(LoginNeeded, match="'origin' wants a log-in") as caught:
             repo.fetch("origin", "main")
+        assert caught.value.why == "ada@example.com: Permission denied (publickey)."
 
     def test_addresses_the_user_rewrites_are_followed(
         self, repo: Repository, bare: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
