@@ -76,6 +76,9 @@ class _Run:
             with suppress(TimeoutExpired):
                 self._child.wait(POLL_SECONDS)
         self._hear()
+        if self._rest:
+            self._say(self._rest)
+            self._rest = b""
         return self._child.returncode
 
     def stop(self, cause: BaseException, on_stop: Callable[[Stopping], None], grace: float) -> None:
@@ -112,7 +115,10 @@ class _Run:
         while chunk := self._source.read(READ_BYTES):
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             for line in lines:
-                self._on_line(line.decode("utf-8", "replace"))
+                self._say(line)
+
+    def _say(self, line: bytes) -> None:
+        self._on_line(line.decode("utf-8", "replace"))
 
 
 def _ignore(_: str) -> None:

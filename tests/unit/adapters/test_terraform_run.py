@@ -1,0 +1,192 @@
+"""How a run is followed and stopped, with programs that do what Terraform does at its worst."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from karrots.adapters import process
+from karrots.adapters.terraform_events import Stopping
+from karrots.adapters.terraform_run import INSISTENCE, follow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# Goes on until there have been `sys.argv[1]` SIGINTs.
+STUBBORN = """
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+print("begun", flush=True)
+for seen in range(int(sys.argv[1])):
+    signal.sigwait({signal.SIGINT})
+    print("interrupt", seen + 1, flush=True)
+print("ended", flush=True)
+sys.exit(1)
+"""
+
+# Follows a stubborn program until it is killed itself.
+FOLLOWER = """
+import sys, threading
+from pathlib import Path
+from karrots.adapters.terraform_run import follow
+folder = Path(sys.argv[1])
+for _ in range(8):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+follow(
+    [sys.executable, "-c", sys.argv[2], "2"], cwd=folder, env={}, log=folder / "log",
+    on_start=lambda pid: print(pid, flush=True), on_line=lambda line: print(line, flush=True),
+    on_stop=print, grace=600,
+)
+"""
+
+
+class Run:
+    """One `follow` with everything it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.stops: list[Stopping] = []
+        self.pid = 0
+        self.on_line: Callable[[str], None] = lambda _: None
+        self.on_stop: Callable[[Stopping], None] = lambda _: None
+
+    def __call__(self, *argv: str, grace: float = 600.0) -> int:
+        return follow(
+            argv,
+            cwd=self.folder,
+            env=process.environment(),
+            log=self.folder / "log",
+            on_start=self._start,
+            on_line=self._line,
+            on_stop=self._stop,
+            grace=grace,
+        )
+
+    def _start(self, pid: int) -> None:
+        self.pid = pid
+
+    def _line(self, line: str) -> None:
+        self.lines.append(line)
+        self.on_line(line)
+
+    def _stop(self, stopping: Stopping) -> None:
+        self.stops.append(stopping)
+        self.on_stop(stopping)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def interrupt_at(text: str) -> Callable[[str], None]:
+    def on_line(line: str) -> None:
+        if line == text:
+            signal.raise_signal(signal.SIGINT)
+
+    return on_line
+
+
+def test_lines_and_status(run: Run) -> None:
+    assert run("sh", "-c", "echo one; echo two >&2; printf three; exit 7") == 7
+    assert run.lines == ["one", "two", "three"]
+    assert (run.folder / "log").read_bytes() == b"one\ntwo\nthree"
+
+
+def test_a_log_goes_on_where_it_was(run: Run) -> None:
+    run("echo", "first")
+    run("echo", "second")
+    assert run.lines == ["first", "second"]
+    assert (run.folder / "log").read_text() == "first\nsecond\n"
+    assert (run.folder / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_output_that_is_no_text(run: Run) -> None:
+    run("printf", r"\377\n")
+    assert run.lines == ["\ufffd"]
+
+
+def test_a_great_deal_of_output_arrives_whole(run: Run) -> None:
+    run(sys.executable, "-c", "for n in range(200_000): print('line', n)")
+    assert len(run.lines) == 200_000
+    assert run.lines[-1] == "line 199999"
+
+
+def test_an_interrupt_is_sent_once_and_waited_for(run: Run) -> None:
+    run.on_line = interrupt_at("begun")
+    with pytest.raises(KeyboardInterrupt):
+        run(sys.executable, "-c", STUBBORN, "1")
+    assert run.lines == ["begun", "interrupt 1", "ended"]
+    assert run.stops == [Stopping(1, 600.0)]
+    assert not psutil.pid_exists(run.pid)
+
+
+def test_only_an_insisting_reader_makes_it_end_at_once(run: Run) -> None:
+    """The second Ctrl-C is told to the reader alone; the third is Terraform's second."""
+    run.on_line = interrupt_at("begun")
+
+    def again(stopping: Stopping) -> None:
+        while "interrupt 1" not in (run.folder / "log").read_text():
+            pass  # two signals at once would be seen as one
+        if stopping.presses < INSISTENCE:
+            signal.raise_signal(signal.SIGINT)
+
+    run.on_stop = again
+    with pytest.raises(KeyboardInterrupt):
+        run(sys.executable, "-c", STUBBORN, "2")
+    assert [stopping.presses for stopping in run.stops] == [1, 2, 3]
+    assert run.lines[-2:] == ["interrupt 2", "ended"]
+
+
+def test_what_does_not_end_in_time_is_killed(run: Run) -> None:
+    run.on_line = interrupt_at("begun")
+    with pytest.raises(KeyboardInterrupt):
+        run(sys.executable, "-c", STUBBORN, "1000", grace=0.0)
+    assert "ended" not in run.lines
+    assert not psutil.pid_exists(run.pid)
+
+
+def test_a_listener_that_breaks_stops_the_run_and_is_left_alone(run: Run) -> None:
+    def broken(_: str) -> None:
+        raise BrokenPipeError
+
+    run.on_line = broken
+    with pytest.raises(BrokenPipeError):
+        run(sys.executable, "-c", STUBBORN, "1")
+    assert run.lines == ["begun"]
+    assert run.stops == []
+    assert (run.folder / "log").read_text() == "begun\ninterrupt 1\nended\n"
+
+
+def test_nothing_is_left_over(run: Run) -> None:
+    before = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()  # noqa: PTH112, PTH208
+    run("true")
+    after = set(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else set()  # noqa: PTH112, PTH208
+    assert after == before
+    assert psutil.Process().children() == []
+
+
+def test_our_death_is_one_interrupt_however_many_threads_we_have(tmp_path: Path) -> None:
+    follower = subprocess.Popen(
+        [sys.executable, "-c", FOLLOWER, str(tmp_path), STUBBORN], stdout=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    followed = psutil.Process(int(follower.stdout.readline()))
+    assert follower.stdout.readline() == "begun\n"
+    follower.kill()
+    follower.communicate()
+    log = tmp_path / "log"
+    while "interrupt" not in log.read_text():
+        assert followed.is_running()
+    assert log.read_text() == "begun\ninterrupt 1\n"
+    followed.send_signal(signal.SIGINT)
+    psutil.wait_procs([followed])
+    assert log.read_text() == "begun\ninterrupt 1\ninterrupt 2\nended\n"
