@@ -46,7 +46,7 @@ bench: $(READY) engine ## the figures, side by side with what one would use inst
 	$(BIN)/python -m benchmarks
 
 docs: $(READY) ## make the generated pages again
-	$(BIN)/python -m karrots.docs
+	$(BIN)/python docs/generate.py
 
 dist: $(READY) ## wheel and source archive
 	$(BIN)/python -m build --outdir dist

@@ -1,0 +1,136 @@
+# ruff: noqa: INP001  (a script beside the pages it writes, not a package)
+"""Writes docs/cli.md and docs/exit-codes.md from the program itself: `make docs`.
+
+`--check` writes nothing and ends with 1 when a page is not what the program says now.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HERE = Path(__file__).parent
+MARK = "<!-- Written by docs/generate.py; do not edit. `make docs` writes it again. -->"
+# The same page on every computer: what Typer and Rich would read from the terminal or from a CI system is set or gone.
+TERMINAL = {"COLUMNS": "100", "LINES": "50", "TERM": "dumb", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
+UNSET = ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH", "CLICOLOR_FORCE", "TTY_COMPATIBLE")
+# These options belong to every verb; they are shown once.
+COMMON = re.compile(r"╭─ Common options ─.*?╰─+╯\n", re.DOTALL)
+
+
+def settle_terminal() -> None:
+    """Typer reads some of it when it is imported, so this comes first."""
+    os.environ.update(TERMINAL)
+    for name in UNSET:
+        os.environ.pop(name, None)
+
+
+def help_of(*words: str) -> str:
+    from typer.testing import CliRunner
+
+    from karrots.cli.root import app
+
+    done = CliRunner().invoke(app, [*words, "--help"], prog_name="karrots", env=TERMINAL)
+    if done.exit_code != 0:
+        raise SystemExit(f"karrots {' '.join(words)} --help ended with {done.exit_code}")
+    lines = (line.rstrip().removeprefix(" ") for line in done.output.splitlines())
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def commands() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Panel and words of every command: (`Work`, (`branch`,)), (`Mend`, (`engine`, `build`)) …"""
+    from karrots.cli.root import VERBS, load
+
+    for name, verb in VERBS.items():
+        if verb.hidden:
+            continue
+        yield verb.panel, (name,)
+        below: Mapping[str, Any] = getattr(load(name), "commands", {})
+        yield from ((verb.panel, (name, command)) for command in below)
+
+
+def cli_page() -> str:
+    parts = [MARK, "# Commands\n", INTRODUCTION, _block(help_of())]
+    common = COMMON.search(help_of("ls"))
+    parts += ["## Common options\n", "Every verb has these.\n", _block(common[0] if common else "")]
+    last = ""
+    for panel, words in commands():
+        if panel != last:
+            parts.append(f"## {panel}\n")
+            last = panel
+        parts += [f"### karrots {' '.join(words)}\n", _block(COMMON.sub("", help_of(*words))), *_aliases(words)]
+    return "\n".join([*parts, "## Environment variables\n", _environment()])
+
+
+INTRODUCTION = """\
+stdout carries the result and nothing else, stderr what is going on. `-o json` and `-o yaml` carry `apiVersion` and
+`kind`; with `-o json` a failure is an object on stdout as well. Exit statuses are in [exit-codes.md](exit-codes.md).
+"""
+
+
+def _block(text: str) -> str:
+    return f"```text\n{text}```\n"
+
+
+def _aliases(words: tuple[str, ...]) -> list[str]:
+    """Hidden verbs are other names of the visible one that shares their module."""
+    from karrots.cli.root import VERBS
+
+    own = VERBS[words[0]]
+    names = [name for name, verb in VERBS.items() if verb.hidden and verb.module == own.module]
+    return [f"`karrots {name}` is the same.\n" for name in names]
+
+
+def _environment() -> str:
+    from karrots.cli.topics import ENVIRONMENT
+
+    return _table(("variable", "meaning"), ((f"`{name}`", meaning) for name, meaning in ENVIRONMENT.items()))
+
+
+def _table(head: tuple[str, str], rows: Iterator[tuple[str, str]]) -> str:
+    lines = [head, ("---", "---"), *rows]
+    return "".join(f"| {left} | {right} |\n" for left, right in lines)
+
+
+EXIT_INTRODUCTION = """\
+An error is up to four parts on stderr: what could not be done, why, what to type next, and where the log is. The same
+table is printed by `karrots help exit-codes`. `karrots run` ends with the status of the command it ran.
+"""
+
+
+def exit_codes_page() -> str:
+    from karrots.cli.topics import EXIT_CODES
+
+    rows = ((str(int(code)), meaning) for code, meaning in EXIT_CODES.items())
+    return "\n".join([MARK, "# Exit statuses\n", EXIT_INTRODUCTION, _table(("exit", "meaning"), rows)])
+
+
+def pages() -> dict[str, str]:
+    return {"cli.md": cli_page(), "exit-codes.md": exit_codes_page()}
+
+
+def main(arguments: list[str]) -> int:
+    settle_terminal()
+    wanted = pages()
+    stale = [name for name, text in wanted.items() if _present(HERE / name) != text]
+    if "--check" in arguments:
+        sys.stdout.writelines(f"docs/{name} is not up to date: make docs\n" for name in stale)
+        return 1 if stale else 0
+    for name in stale:
+        (HERE / name).write_text(wanted[name], encoding="utf-8")
+        sys.stdout.write(f"wrote docs/{name}\n")
+    return 0
+
+
+def _present(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
