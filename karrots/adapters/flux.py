@@ -26,6 +26,9 @@ KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations"
 HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases"
 
 RETRY_INTERVAL = "10s"
+# Should a committed pair ever get into the root's inventory, dropping it again must not delete the root itself, which
+# would take everything with it (https://fluxcd.io/flux/components/kustomize/kustomizations/#prune).
+NOT_PRUNED = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 
@@ -135,7 +138,7 @@ def source(sync: Sync) -> Object:
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
-        "metadata": {"name": ROOT, "namespace": NAMESPACE},
+        "metadata": {"name": ROOT, "namespace": NAMESPACE, "annotations": NOT_PRUNED},
         "spec": spec,
     }
 
@@ -145,7 +148,7 @@ def root(sync: Sync) -> Object:
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
-        "metadata": {"name": ROOT, "namespace": NAMESPACE},
+        "metadata": {"name": ROOT, "namespace": NAMESPACE, "annotations": NOT_PRUNED},
         "spec": {
             "interval": "10m0s",
             "retryInterval": RETRY_INTERVAL,
@@ -171,14 +174,14 @@ def _dropped(kind: str, group: str) -> Object:
 
 
 def install_sync(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> None:
-    """Identity first, so that nothing is ever built without it."""
+    """Identity first, so that nothing is ever built without it; then the root, whose patches keep the source ours."""
     kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     core = f"/api/v1/namespaces/{NAMESPACE}"
     kube.apply(f"{core}/configmaps", identity_map(variables))
     if sync.access.secret:
         kube.apply(f"{core}/secrets", git_secret(sync.access.secret))
-    kube.apply(_in(GIT_REPOSITORIES), source(sync))
     kube.apply(_in(KUSTOMIZATIONS), root(sync))
+    kube.apply(_in(GIT_REPOSITORIES), source(sync))
 
 
 def _in(collection: str, namespace: str = NAMESPACE) -> str:

@@ -52,16 +52,21 @@ def answers(kube: Kube) -> bool:
         return False
 
 
-def until(true: Callable[[], bool], ctx: Context, what: str, *, tend: bool = True) -> None:
-    """Poll until it holds; the provider mends what died meanwhile. Raises TimedOut."""
+def until(true: Callable[[], bool], ctx: Context, what: str, tend: Callable[[], object] | None = None) -> None:
+    """Poll until it holds; meanwhile the provider mends what died, and `tend` what else may go astray.
+
+    Raises TimedOut.
+    """
     end = time.monotonic() + ctx.timeout
     tended = time.monotonic()
     while not true():
         now = time.monotonic()
         if now > end:
             raise TimedOut(f"not yet so after {seconds_text(ctx.timeout)}: {what}", hint=ctx.run.resume)
-        if tend and now - tended > TEND_SECONDS:
+        if now - tended > TEND_SECONDS:
             ctx.provider.tend(ctx.record)
+            if tend is not None:
+                tend()
             tended = now
         time.sleep(POLL_SECONDS)
 
@@ -96,16 +101,23 @@ class SyncFromBranch:
     title = "sync from the branch"
 
     def check(self, ctx: Context) -> Done | Needed:
-        if flux.synced_as(ctx.api(), sync_of(ctx), self._identity(ctx)):
+        if flux.synced_as(ctx.api(), sync_of(ctx), identity_of(ctx)):
             return Done(f"follows {ctx.record.branch}")
         return Needed(ctx.record.branch)
 
     def run(self, ctx: Context) -> str:
-        flux.install_sync(ctx.api(), sync_of(ctx), self._identity(ctx))
+        flux.install_sync(ctx.api(), sync_of(ctx), identity_of(ctx))
         return f"{ctx.record.branch}, {ctx.record.directory}/flux"
 
-    def _identity(self, ctx: Context) -> dict[str, str]:
-        return identity.variables(ctx.record, ctx.spec.variables)
+
+def identity_of(ctx: Context) -> dict[str, str]:
+    return identity.variables(ctx.record, ctx.spec.variables)
+
+
+def keep_synced(ctx: Context) -> None:
+    """A reconcile that was under way when the root was mended may still put a committed sync object in its place."""
+    if not flux.synced_as(ctx.api(), sync_of(ctx), identity_of(ctx)):
+        flux.install_sync(ctx.api(), sync_of(ctx), identity_of(ctx))
 
 
 class AskFlux:
@@ -143,7 +155,7 @@ class WaitReady:
     def run(self, ctx: Context) -> str:
         watch = _Watch(ctx)
         try:
-            until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}")
+            until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}", lambda: keep_synced(ctx))
         except TimedOut as error:
             raise with_cause(error, ctx) from error
         return count_text(ctx.flux.ready if ctx.flux else 0, "object") + " Ready"

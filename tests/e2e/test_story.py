@@ -37,7 +37,7 @@ def test_branch_follows_its_own_branch_and_copies_no_file(world: World) -> None:
 def test_identity_reaches_the_manifests(world: World) -> None:
     for name in ("qa", COPY):
         host = world.kubectl(name, "-n", "shop", "get", "ingress", "-o", "jsonpath={.items[0].spec.rules[0].host}")
-        assert host.endswith(f"{name}.shop.example.com")
+        assert host.endswith(f"{name}.example.com")
 
 
 def test_a_commit_goes_live_on_the_copy_alone(world: World) -> None:
