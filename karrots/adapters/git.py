@@ -93,9 +93,10 @@ def installed_version() -> tuple[int, ...]:
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
-def init_repository(folder: Path) -> None:
-    """A new git repository with nothing in it; `folder` is made when it is not there."""
-    Git.located(Path("/")).run("init", "--quiet", "--", str(folder.absolute()))
+def init_repository(folder: Path, branch: str | None = None) -> None:
+    """A new git repository with nothing in it; `folder` is made when it is not there, `branch` may name the first."""
+    first = [f"--initial-branch={branch}"] if branch else []
+    Git.located(Path("/")).run("init", "--quiet", *first, "--", str(folder.absolute()))
 
 
 class Repository:

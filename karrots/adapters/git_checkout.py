@@ -1,4 +1,4 @@
-"""Writing in a work tree of our own making: a new fleet, and the demo's. Users' work trees are never touched."""
+"""Moving about in a work tree of our own making, the demo's. Users' work trees are never touched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from karrots.adapters.git_command import Git
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -20,19 +19,10 @@ class Checkout:
     def _git(self) -> Git:
         return Git.located(self.folder)
 
-    def init(self, branch: str = "main") -> None:
-        self._git.run("init", "--quiet", f"--initial-branch={branch}")
-
     def identify(self, name: str, email: str) -> None:
         """Whose commits these are, for this repository alone."""
         self._git.run("config", "user.name", name)
         self._git.run("config", "user.email", email)
-
-    def commit(self, paths: Sequence[str], message: str) -> str:
-        """Commit exactly these paths; answers the commit's id."""
-        self._git.run("add", "--", *paths)
-        self._git.run("commit", "--quiet", "--message", message, "--", *paths)
-        return self._git.line("rev-parse", "HEAD")
 
     def switch(self, branch: str) -> None:
         self._git.run("switch", "--quiet", branch)

@@ -12,9 +12,13 @@ HASH_LENGTH = 6
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?")
 
+# Kustomize drops the quotes around "${cluster_name}", and Flux substitutes text, so such a name would turn into a
+# boolean or nothing at all in somebody's manifest.
+YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+
 
 def is_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None
+    return _NAME.fullmatch(name) is not None and name not in YAML_WORDS
 
 
 def check_name(name: str) -> str:
@@ -38,6 +42,8 @@ def _problem(name: str) -> str:
         return "only small letters, digits and '-' are allowed"
     if not name[0].isalpha():
         return "it must start with a letter"
+    if name in YAML_WORDS:
+        return "YAML reads it as something else than text, and manifests carry cluster names"
     return "it must not end in '-'"
 
 
@@ -57,7 +63,7 @@ def _slug(text: str) -> str:
 
 
 def _fitted(slug: str, whole: str) -> str:
-    if slug and len(slug) <= LENGTH:
+    if slug and len(slug) <= LENGTH and slug not in YAML_WORDS:
         return slug
     import hashlib
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karrots import places
+from karrots.adapters.git import Repository, init_repository
 from karrots.adapters.git_checkout import Checkout
 from karrots.adapters.kube import Kube
 from karrots.engine import cluster as engine
@@ -130,9 +131,9 @@ def set_up(teller: Teller, fleet: Path) -> Checkout:
         shutil.copytree(places.data() / "clusters", fleet / "clusters", ignore=shutil.ignore_patterns(".terraform"))
         shutil.copy(places.data() / "karrots.yaml", fleet / "karrots.yaml")
         checkout = Checkout(fleet)
-        checkout.init()
+        init_repository(fleet, "main")
         checkout.identify("karrots demo", "demo@example.com")
-        checkout.commit(["karrots.yaml", "clusters"], "The shop, on two clusters")
+        Repository.discover(fleet).commit_paths(["karrots.yaml", "clusters"], "The shop, on two clusters")
     return checkout
 
 
@@ -158,7 +159,7 @@ def changed(teller: Teller, checkout: Checkout, fleet: Path) -> None:
         checkout.switch(STORY)
         file = fleet / CHANGED
         file.write_text(file.read_text("utf-8").replace(BEFORE, AFTER), "utf-8")
-        checkout.commit([CHANGED], "Front 1.6.0")
+        Repository.discover(fleet).commit_paths([CHANGED], "Front 1.6.0")
         began = time.monotonic()
         sync(teller.settings, COPY, timeout=TIMEOUT)
         expect_image(COPY, AFTER)

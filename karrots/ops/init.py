@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots import places
-from karrots.adapters.git import Repository
-from karrots.adapters.git_checkout import Checkout
+from karrots.adapters.git import Repository, init_repository
 from karrots.errors import Refused, UsageError
 from karrots.fleet.names import check_name
 from karrots.render import fleet as new_fleet
@@ -63,7 +62,7 @@ def repository(start: Path) -> Repository:
     try:
         return Repository.discover(start)
     except UsageError:
-        Checkout(start).init()
+        init_repository(start)
         return Repository.discover(start)
 
 
@@ -82,4 +81,4 @@ def first_commit(repo: Repository, paths: list[str], options: InitOptions) -> st
     """Only the new files, and only where git knows who commits."""
     if repo.identity() is None:
         return None
-    return Checkout(repo.root).commit(paths, f"Add the cluster directory clusters/{options.cluster}")
+    return repo.commit_paths(paths, f"Add the cluster directory clusters/{options.cluster}")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from karrots.errors import UsageError
-from karrots.fleet.names import check_name, derived_name, is_name
+from karrots.fleet.names import YAML_WORDS, check_name, derived_name, is_name
 
 NAME = re.compile(r"^[a-z]([a-z0-9-]{0,26}[a-z0-9])?$", re.ASCII)
 
@@ -71,3 +71,11 @@ def test_derived_names_are_names_and_stay_the_same(directory: str, branch: str) 
 @given(st.text(max_size=40))
 def test_a_name_is_accepted_exactly_by_the_documented_pattern(text: str) -> None:
     assert is_name(text) == bool(NAME.match(text) and not text.endswith("\n"))
+
+
+@pytest.mark.parametrize("word", sorted(YAML_WORDS))
+def test_a_word_that_yaml_takes_for_something_else_is_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of a cluster") as error:
+        check_name(word)
+    assert "YAML" in error.value.why
+    assert is_name(error.value.hint.removeprefix("use '").removesuffix("'"))
