@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots.engine import binaries, build, recipe
+from karrots.errors import PreflightFailed, ToolFailed
 from tests.support.told import Told
 
 if TYPE_CHECKING:
@@ -59,3 +60,14 @@ def test_the_real_recipe_would_be_built_where_it_is_asked_for(monkeypatch: pytes
     binaries.ensure()
     assert asked == [(recipe.engine(), binaries.cached_folder())]
     assert str(binaries.cached_folder()).startswith(os.environ["KARROTS_HOME"])
+
+
+def test_a_disk_that_filled_up_meanwhile_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "build.log"
+    log.write_text("write: no space left on device\n")
+    progress = build.Progress(1, Told())
+    failure = build._failure(["go", "build"], 1, log, progress, tmp_path)
+    assert isinstance(failure, ToolFailed)
+    assert failure.tail == "write: no space left on device"
+    monkeypatch.setattr(build, "PROGRAM_BYTES", 10**18)
+    assert isinstance(build._failure(["go", "build"], 1, log, progress, tmp_path), PreflightFailed)
