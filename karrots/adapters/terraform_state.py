@@ -42,13 +42,22 @@ class StateServer:
     `holder` says who works on the state, shown to whoever finds it locked. `say` hears in a sentence what Terraform
     cannot show: who it waits for, a lock taken over from a dead process, a write refused and why. The server's threads
     call it. `blocked` is why the last request did not get the lock.
+
+    `address` is a port and a password to use again: Terraform refuses a working folder whose backend has moved.
     """
 
-    def __init__(self, folder: Path, holder: str, *, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        holder: str,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        address: tuple[int, str] | None = None,
+    ) -> None:
         self.store = StateStore(folder)
         self.holder = holder
         self.say = say
-        self.password = secrets.token_urlsafe(32)
+        self.port, self.password = address or (0, secrets.token_urlsafe(32))
         self.changes = threading.Lock()
         self.blocked: KarrotsError | None = None
 
@@ -89,6 +98,10 @@ class StateServer:
         for file in acquired.rescued:
             self.say(f"took over the Terraform state left in {file}")
 
+    @property
+    def address(self) -> tuple[int, str]:
+        return self._listener.server_port, self.password
+
     def environment(self) -> dict[str, str]:
         address = f"http://127.0.0.1:{self._listener.server_port}/state"
         return {
@@ -104,7 +117,7 @@ class _Listener(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, state: StateServer) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", state.port), _Handler)
         self.state = state
         token = base64.b64encode(f"{USER}:{state.password}".encode()).decode()
         self.authorization = f"Basic {token}"

@@ -14,7 +14,7 @@ from karrots import places
 from karrots.adapters import process
 from karrots.adapters.kube import kubeconfig as document
 from karrots.adapters.terraform_state import StateServer
-from karrots.errors import NotFound, UsageError
+from karrots.errors import Failed, NotFound, UsageError
 from karrots.fleet.record import new_id
 from karrots.ops.apply import named
 from karrots.providers import provider
@@ -66,10 +66,34 @@ def run(settings: Settings, name: str, argv: Sequence[str]) -> int:
     environment = {**os.environ, "KUBECONFIG": found.kubeconfig, "KARROTS_CLUSTER": record.name}
     with ExitStack() as stack:
         if Path(argv[0]).name in TERRAFORM_PROGRAMS:
-            folder = places.private_folder(state_folder(record))
-            server = stack.enter_context(StateServer(folder, holder=new_id()))
-            environment |= server.environment()
+            environment |= served_state(stack, record)
         return process.replace_with(resolved(argv), environment)
+
+
+def served_state(stack: ExitStack, record: Record) -> dict[str, str]:
+    """The state for Terraform by hand: always at the same address, and with its working data in a private folder."""
+    folder = places.private_folder(state_folder(record))
+    data = places.private_folder(folder / "by-hand")
+    kept = data / "address.json"
+    address = tuple(json.loads(kept.read_text("utf-8"))) if kept.is_file() else None
+    server = stack.enter_context(opened(folder, address))
+    kept.touch(mode=0o600)
+    write({kept.name: json.dumps(server.address)}, data)
+    return {**server.environment(), "TF_DATA_DIR": str(data)}
+
+
+def opened(folder: Path, address: tuple[int, str] | None) -> StateServer:
+    """Raises Failed when another program took the port meanwhile."""
+    server = StateServer(folder, new_id(), address=address)
+    try:
+        _ = server.address
+    except OSError as error:
+        raise Failed(
+            f"the state cannot be served at port {address[0] if address else 0} again",
+            why=str(error),
+            hint=f"remove {folder / 'by-hand'}, then: terraform init -reconfigure",
+        ) from error
+    return server
 
 
 def resolved(argv: Sequence[str]) -> list[str]:
