@@ -15,9 +15,11 @@ def command(
         bool, typer.Option("--keep", help="Stay: leave the fleet and its clusters for a look around.")
     ] = False,
 ) -> None:
-    """The whole story on this computer: create, branch, change, diff, merge, destroy.
+    """The whole story on this computer, for real.
 
-    On a copy of the demo fleet in a temporary folder. Each command it stands for is printed. Nothing is left behind.
+    Create, branch, change, diff, merge, destroy: on a copy of the demo fleet
+    in a temporary folder. Each command it stands for is printed. Nothing is
+    left behind.
 
     [bold]Examples[/]
 

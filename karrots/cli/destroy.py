@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def command(session: Session, name: OptionalName = None, yes: Yes = False, timeout: Timeout = 120.0) -> None:
     """Destroy a cluster and prove that nothing is left.
 
-    It works when the git branch is gone, when a creation stopped half way, and again after a kill. Protected clusters
-    and parents of live branches are refused. Without NAME the name must be typed, --yes or not.
+    It works when the git branch is gone, when a creation stopped half way,
+    and again after a kill. Protected clusters and parents of live branches
+    are refused. Without NAME the name must be typed, --yes or not.
 
     [bold]Examples[/]
 

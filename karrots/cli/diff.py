@@ -19,8 +19,9 @@ def command(
 ) -> None:
     """What differs between two clusters, directories or git refs.
 
-    Content is shown as git sees it. Identity (name, domain, range …) always differs between two clusters and is shown
-    apart, as are overrides. For a cluster the head of its branch counts, which is what Flux follows.
+    Content is shown as git sees it. Identity (name, domain, range …) always
+    differs between two clusters and is shown apart, as are overrides. For a
+    cluster the head of its branch counts, which is what Flux follows.
 
     [bold]Examples[/]
 

@@ -13,7 +13,9 @@ from karrots.cli.texts import build_text, engine_text, engines_text, freed_text
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="The local engine: real etcd, API server, controllers and Flux; nodes and pods are simulated.",
+    add_completion=False,
+    help="The local engine: build, status, list, logs, up, stop, clean.\n\n"
+    "Real etcd, API server, controllers and Flux; nodes and pods are simulated.",
 )
 
 

@@ -6,7 +6,9 @@ from karrots.cli.session import Session, verb
 
 @verb
 def command(session: Session, name: OptionalName = None) -> None:
-    """Print what a shell needs to use one cluster. Your own kubeconfig is never touched.
+    """Print what a shell needs to use one cluster.
+
+    Your own kubeconfig is never touched.
 
     [bold]Examples[/]
 

@@ -17,7 +17,9 @@ class Topic(StrEnum):
 
 @verb
 def command(session: Session, topic: Annotated[Topic, typer.Argument(help="What to read about.")]) -> None:
-    """Topics that no single command explains.
+    """Topics: exit-codes, environment.
+
+    What no single command explains.
 
     [bold]Examples[/]
 

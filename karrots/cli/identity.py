@@ -19,11 +19,13 @@ def command(
 ) -> None:
     """What belongs to one cluster alone, as Terraform variables.
 
+    With them an ejected terraform/ can be used by hand.
+
     [bold]Examples[/]
 
       karrots identity qa
 
-      karrots identity --write && karrots run qa -- terraform -chdir=terraform plan
+      karrots identity --write && karrots run qa -- terraform -chdir=terraform init
     """
     from karrots.ops.content import identity
 

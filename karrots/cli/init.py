@@ -20,9 +20,10 @@ def command(
     prefix: Annotated[int, typer.Option("--prefix", min=8, max=28, help="The size of one range.")] = 20,
     commit: Annotated[bool, typer.Option("--commit/--no-commit", help="Commit what was written.")] = True,
 ) -> None:
-    """Write a fleet repository: karrots.yaml and one cluster directory, with a comment on every key.
+    """Write a fleet repository with one cluster directory.
 
-    Outside a git repository one is made here. Nothing that exists is written over.
+    karrots.yaml and cluster.yaml have a comment on every key. Outside a git
+    repository one is made here. Nothing that exists is written over.
 
     [bold]Examples[/]
 

@@ -6,7 +6,9 @@ from karrots.cli.session import Session, verb, write
 
 @verb
 def command(session: Session, name: OptionalName = None) -> None:
-    """Print a kubeconfig for one cluster. It holds credentials: keep it private.
+    """Print a kubeconfig for one cluster.
+
+    It holds credentials: keep it private.
 
     [bold]Examples[/]
 

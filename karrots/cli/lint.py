@@ -19,8 +19,9 @@ def command(
 ) -> None:
     """Find what Flux would stumble over, before it does.
 
-    Variables nobody defines, Kustomizations that use identity without naming it, paths that are not there, committed
-    sync objects, terraform/ that is not what cluster.yaml renders to. Exits with 1 when there is an error.
+    Variables nobody defines, Kustomizations that use identity without naming
+    it, paths that are not there, committed sync objects, terraform/ that is
+    not what cluster.yaml renders to. Exits with 1 when there is an error.
 
     [bold]Examples[/]
 

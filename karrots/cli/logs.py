@@ -15,7 +15,9 @@ def command(
     cluster: Annotated[str | None, typer.Option("--cluster", metavar="NAME", help="Only runs on that cluster.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
 ) -> None:
-    """What earlier runs of karrots did on this computer.
+    """What earlier runs of karrots did.
+
+    Runs are kept on the computer where they ran.
 
     [bold]Examples[/]
 

@@ -13,6 +13,11 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from karrots.errors import ExitCode, UsageError
+
+# Typer brings a Click of its own or uses the installed one; this is the base of its mistakes in either.
+Mistake: Any = typer.BadParameter.__base__
+
 START, WORK, LOOK, MEND, CONTENT = "Start", "Work", "Look", "Mend", "Content"
 
 
@@ -25,7 +30,7 @@ class Verb:
 
 
 VERBS: dict[str, Verb] = {
-    "demo": Verb("demo", "The whole story on this computer, in about half a minute.", START),
+    "demo": Verb("demo", "The whole story on this computer, for real.", START),
     "init": Verb("init", "Write a fleet repository with one cluster directory.", START),
     "doctor": Verb("doctor", "Is this computer ready, and what to type where it is not.", START),
     "create": Verb("create", "Create the cluster of this directory and branch.", WORK),
@@ -70,6 +75,11 @@ class LazyGroup(TyperGroup):
             return TyperCommand(cmd_name, help=known.help, hidden=known.hidden, rich_help_panel=known.panel)
         return load(cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise no_verb(args[0])
+        return super().resolve_command(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         self._listing = True
         super().format_help(ctx, formatter)
@@ -77,6 +87,33 @@ class LazyGroup(TyperGroup):
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         self._listing = True
         return super().shell_complete(ctx, incomplete)
+
+
+def no_verb(word: str) -> UsageError:
+    from difflib import get_close_matches
+
+    from karrots.adapters.git_names import quoted
+
+    near = get_close_matches(word, [name for name, known in VERBS.items() if not known.hidden], n=3)
+    why = "did you mean " + ", ".join(f"'{name}'" for name in near) + "?" if near else ""
+    return UsageError(f"there is no command {quoted(word)}", why=why, hint="karrots --help")
+
+
+def call(argv: list[str]) -> int:
+    """Run the command line; gives the exit status. Raises UsageError for words that do not fit."""
+    try:
+        status = app(args=argv, prog_name="karrots", standalone_mode=False)
+    except Mistake as error:
+        raise misused(error) from error
+    return status if isinstance(status, int) else ExitCode.DONE
+
+
+def misused(error: Any) -> UsageError:
+    """Typer's words, and where to read more."""
+    path = error.ctx.command_path if error.ctx is not None else "karrots"
+    said = " ".join(error.format_message().split()).rstrip(".")
+    # Without any word the help was shown already.
+    return UsageError(said or f"'{path}' needs a command", hint=f"{path} --help")
 
 
 def load(name: str) -> Any:

@@ -19,15 +19,16 @@ def command(
         typer.Argument(metavar="-- COMMAND…", help="What to run, with KUBECONFIG set.", show_default=False),
     ] = None,
 ) -> None:
-    """Run a command against one cluster, with its own private kubeconfig.
+    """Run a command against one cluster.
 
-    Terraform and OpenTofu also get the cluster's state. The exit status is the command's.
+    It gets a private kubeconfig; Terraform and OpenTofu also get the
+    cluster's state. The exit status is the command's.
 
     [bold]Examples[/]
 
       karrots run qa-feature-1234 -- kubectl get pods -A
 
-      karrots run qa -- terraform plan
+      karrots run qa -- terraform -chdir=terraform init
     """
     from karrots.ops.reach import run
 

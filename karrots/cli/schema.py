@@ -19,7 +19,9 @@ def command(
     session: Session,
     kind: Annotated[Kind, typer.Argument(help="cluster: cluster.yaml; fleet: karrots.yaml.")],
 ) -> None:
-    """Print the JSON Schema of cluster.yaml or karrots.yaml, for editors.
+    """Print the JSON Schema of cluster.yaml or karrots.yaml.
+
+    Editors check and complete with it.
 
     [bold]Examples[/]
 

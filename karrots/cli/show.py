@@ -7,7 +7,9 @@ from karrots.cli.texts import detail_text
 
 @verb
 def command(session: Session, name: OptionalName = None) -> None:
-    """Everything known about one cluster: record, parts, Flux objects.
+    """Everything known about one cluster.
+
+    Its record, its parts, and the Flux objects in it.
 
     [bold]Examples[/]
 

@@ -21,8 +21,9 @@ def command(
 ) -> None:
     """List the clusters of the fleet with their Flux state.
 
-    CONTENT is the commit last applied, and the branch's head where that is another. On the local engine nodes and pods
-    are simulated; everything else is real.
+    CONTENT is the commit last applied, and the branch's head where that is
+    another. On the local engine nodes and pods are simulated; everything else
+    is real.
 
     [bold]Examples[/]
 

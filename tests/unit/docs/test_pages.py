@@ -67,6 +67,7 @@ def test_other_names_of_verbs_are_on_the_page_of_commands() -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_every_verb_has_a_short_help(name: str) -> None:
     assert VERBS[name].help.endswith(".")
+    assert VERBS[name].help == str(load(name).help).strip().splitlines()[0], "help and list say the same"
 
 
 @pytest.mark.parametrize("code", ExitCode)
