@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+# Options that every verb has and that take the next word.
+VALUED = ("-C", "--dir", "-o", "--output")
+
+
+class Bug(KarrotsError):
+    """Something that is nobody's fault but ours."""
+
+    code = ExitCode.BUG
+
+
 def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
@@ -23,28 +34,26 @@ def run(argv: list[str]) -> int:
     if argv == ["--version"]:  # asked by scripts and prompts, so it does not load the command line
         sys.stdout.write(f"karrots {__version__}\n")
         return ExitCode.DONE
+    from karrots.report import streams
+
+    streams.steady()
     listen_for_the_end()
     try:
         return dispatch(argv)
     except KarrotsError as error:
         return explain(error, argv)
-    except KeyboardInterrupt:
-        return explain(Interrupted("interrupted", hint=f"karrots {' '.join(argv)}"), argv)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return ExitCode.DONE
+    except KeyboardInterrupt as error:
+        return explain(interrupted(error, argv), argv)
+    except OSError as error:
+        return of_the_system(error, argv)
     except Exception as error:  # noqa: BLE001  (the boundary: whatever it is, it is a bug and gets a report)
         return report_bug(error, argv)
 
 
 def dispatch(argv: list[str]) -> int:
-    from karrots.cli.root import app
+    from karrots.cli.root import call
 
-    try:
-        app(args=argv, prog_name="karrots")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else ExitCode.DONE if end.code is None else ExitCode.USAGE
-    return ExitCode.DONE
+    return call(argv)
 
 
 def listen_for_the_end() -> None:
@@ -62,17 +71,41 @@ def listen_for_the_end() -> None:
 
 def explain(error: KarrotsError, argv: list[str]) -> int:
     """What failed, why, what to type next, where the log is; as an object on stdout where JSON was asked for."""
-    if wants_json(argv):
-        import json
+    from karrots.report import streams
 
-        sys.stdout.write(json.dumps(error_document(error), indent=2) + "\n")
-    else:
-        sys.stderr.write(error_text(error))
-    if is_very_verbose(argv):
-        import traceback
+    try:
+        if wants_json(argv):
+            import json
 
-        traceback.print_exception(error)
+            streams.put(sys.stdout, json.dumps(error_document(error), indent=2) + "\n")
+        else:
+            streams.put(sys.stderr, error_text(error))
+        if is_very_verbose(argv):
+            import traceback
+
+            streams.put(sys.stderr, "".join(traceback.format_exception(error)))
+    except OSError:
+        streams.forget(sys.stdout)  # it is full: the exit status has to tell
     return error.code
+
+
+def interrupted(error: BaseException, argv: list[str]) -> Interrupted:
+    import shlex
+
+    end = Interrupted("interrupted", hint=shlex.join(["karrots", *argv]))
+    end.__cause__ = error
+    return end
+
+
+def of_the_system(error: OSError, argv: list[str]) -> int:
+    """A full disk or a folder that is not ours is no bug."""
+    from karrots.report.system import refusal
+
+    known = refusal(error)
+    if known is None:
+        return report_bug(error, argv)
+    known.__cause__ = error
+    return explain(known, argv)
 
 
 def error_document(error: KarrotsError) -> dict[str, object]:
@@ -103,16 +136,27 @@ def _sign() -> str:
     return "✘" if "utf" in encoding else "x"
 
 
-def wants_json(argv: list[str]) -> bool:
+def own_words(argv: list[str]) -> list[str]:
+    """The words for karrots itself: up to `--`, and of `run` only up to the name; the rest is another program's."""
     own = argv[: argv.index("--")] if "--" in argv else argv
-    pairs = itertools.pairwise(own)
-    return any(pair in (("-o", "json"), ("--output", "json")) for pair in pairs) or bool(
-        {"-ojson", "--output=json"}.intersection(own)
-    )
+    if own[:1] != ["run"]:
+        return own
+    at = 1
+    while at < len(own) and own[at].startswith("-"):
+        at += 2 if own[at] in VALUED else 1
+    return own[: at + 1]
+
+
+def wants_json(argv: list[str]) -> bool:
+    own = own_words(argv)
+    apart = any(re.fullmatch("-[qvy]*o|--output", a) and b == "json" for a, b in itertools.pairwise(own))
+    return apart or any(re.fullmatch("(-[qvy]*o|--output=)json", word) for word in own)
 
 
 def is_very_verbose(argv: list[str]) -> bool:
-    return "-vv" in argv or argv.count("-v") + argv.count("--verbose") > 1
+    """-vv, -v -v or a group such as -qvv."""
+    words = own_words(argv)
+    return sum(word.count("v") for word in words if re.fullmatch("-[qvy]*", word)) + words.count("--verbose") > 1
 
 
 def report_bug(error: Exception, argv: list[str]) -> int:
@@ -120,22 +164,21 @@ def report_bug(error: Exception, argv: list[str]) -> int:
     import traceback
 
     report = "".join(traceback.format_exception(error))
-    place = _save(report)
-    sys.stderr.write(
-        f"{_sign()} a bug in karrots {__version__}: {type(error).__name__}\n"
-        f"  try  the same command with -vv\n  log  {place}\n"
+    bug = Bug(
+        f"a bug in karrots {__version__}: {type(error).__name__}",
+        hint="the same command with -vv",
+        log=_save(report),
     )
-    if is_very_verbose(argv):
-        sys.stderr.write(report)
-    return ExitCode.BUG
+    bug.__cause__ = error
+    return explain(bug, argv)
 
 
-def _save(report: str) -> Path | str:
+def _save(report: str) -> Path | None:
     from karrots import places
 
     try:
         file = places.private_folder(places.state()) / "bug.log"
         file.write_text(report, "utf-8")
     except OSError:
-        return "(the report could not be written)"
+        return None
     return file

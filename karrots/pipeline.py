@@ -10,6 +10,7 @@ import json
 import os
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -25,6 +26,7 @@ from karrots.report.events import (
     StepStarted,
     Warned,
 )
+from karrots.report.system import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -142,11 +144,21 @@ class Pipeline(Generic[ContextT_contra]):
                 log=self._run.folder,
             ) from error
         except KarrotsError as error:
-            self._run.write("failed", step=self._run.current, message=error.message)
-            error.hint = error.hint or self._run.resume
-            error.log = error.log or self._run.folder
+            self._tell_failure(error)
             raise
+        except OSError as caught:
+            known = refusal(caught)
+            if known is None:
+                raise
+            self._tell_failure(known)
+            raise known from caught
         self._run.write("finished", seconds=self._run.seconds)
+
+    def _tell_failure(self, error: KarrotsError) -> None:
+        with suppress(OSError):  # on a full disk the first failure is the one to tell
+            self._run.write("failed", step=self._run.current, message=error.message)
+        error.hint = error.hint or self._run.resume
+        error.log = error.log or self._run.folder
 
     def usual_total(self) -> float | None:
         return self._usual.get("")

@@ -6,8 +6,10 @@ by name. A test holds the list against the commands.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path  # noqa: TC003  (Typer reads the type at run time)
 from typing import Any
 
 import typer
@@ -104,6 +106,8 @@ def call(argv: list[str]) -> int:
     try:
         status = app(args=argv, prog_name="karrots", standalone_mode=False)
     except Mistake as error:
+        if not error.format_message():  # no word at all: the help was shown
+            return ExitCode.USAGE
         raise misused(error) from error
     return status if isinstance(status, int) else ExitCode.DONE
 
@@ -111,9 +115,7 @@ def call(argv: list[str]) -> int:
 def misused(error: Any) -> UsageError:
     """Typer's words, and where to read more."""
     path = error.ctx.command_path if error.ctx is not None else "karrots"
-    said = " ".join(error.format_message().split()).rstrip(".")
-    # Without any word the help was shown already.
-    return UsageError(said or f"'{path}' needs a command", hint=f"{path} --help")
+    return UsageError(" ".join(error.format_message().split()).rstrip("."), hint=f"{path} --help")
 
 
 def load(name: str) -> Any:
@@ -152,8 +154,21 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
+def _change_directory(directory: Path | None) -> None:
+    """As `git -C`: everything after it is understood from there."""
+    if directory is None:
+        return
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise UsageError(f"'{directory}' is not a folder", why=error.strerror or "", hint="-C DIR") from error
+
+
 @app.callback()
 def root(
+    directory: Path | None = typer.Option(
+        None, "-C", "--dir", metavar="DIR", callback=_change_directory, is_eager=True, help="Work as if started in DIR."
+    ),
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Branch a whole Kubernetes cluster as cheaply as a git branch."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from karrots.errors import Refused, UsageError
+from karrots.errors import Interrupted, Refused, UsageError
 from karrots.ops.settings import Settings
+from karrots.report import streams
 from karrots.report.document import Format, document, dump
 from karrots.report.reporters import JsonReporter, PlainReporter, QuietReporter
 
@@ -108,8 +109,7 @@ class Session:
 
 
 def write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    streams.put(sys.stdout, text)
 
 
 def is_terminal() -> bool:
@@ -140,7 +140,10 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**values: Any) -> None:
         common = {name: values.pop(name) for name in ("directory", "output", "quiet", "verbose", "no_input")}
-        function(_session(**common), **values)
+        try:
+            function(_session(**common), **values)
+        except KeyboardInterrupt as error:  # Typer would end without a word
+            raise Interrupted("interrupted", hint=typed()) from error
 
     parameters = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     shared = [
@@ -160,7 +163,15 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _session(directory: Path | None, output: Format, quiet: bool, verbose: int, no_input: bool) -> Session:
-    start = directory or Path.cwd()
+    start = directory or working_folder()
     if not start.is_dir():
         raise UsageError(f"'{start}' is not a folder", hint="-C DIR names an existing folder")
     return Session(start, output, quiet, verbose, no_input)
+
+
+def working_folder() -> Path:
+    """Raises UsageError when somebody removed it meanwhile."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise UsageError("the folder you stand in is gone", hint="cd to the fleet repository") from error

@@ -42,4 +42,5 @@ def dump(content: Any, form: Format) -> str:
 
         text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         return text
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # In ASCII it passes every pipe whole, also a file name that is not UTF-8.
+    return json.dumps(content, indent=2) + "\n"

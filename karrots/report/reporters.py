@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from karrots.report import streams
 from karrots.report.events import (
     Event,
     Noted,
@@ -101,8 +102,7 @@ class PlainReporter:
                 self._write(f"    still: {running[0]}, {since}{' · ' + self._detail if self._detail else ''}")
 
     def _write(self, line: str) -> None:
-        self._stream.write(clean(line) + "\n")
-        self._stream.flush()
+        streams.put(self._stream, clean(line) + "\n")
 
 
 class JsonReporter:
@@ -112,8 +112,7 @@ class JsonReporter:
         self._stream = stream
 
     def emit(self, event: Event) -> None:
-        self._stream.write(json.dumps(event.document(), ensure_ascii=True) + "\n")
-        self._stream.flush()
+        streams.put(self._stream, json.dumps(event.document(), ensure_ascii=True) + "\n")
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -127,7 +126,7 @@ class QuietReporter:
 
     def emit(self, event: Event) -> None:
         if isinstance(event, Warned):
-            self._stream.write(clean(f"! {event.message}") + "\n")
+            streams.put(self._stream, clean(f"! {event.message}") + "\n")
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -27,9 +27,9 @@ def age_text(when: str, now: dt.datetime) -> str:
     """How long ago an RFC 3339 time was, in its largest unit: 40s, 5m, 3h, 12d; negative times read 'in 3h'."""
     try:
         moment = dt.datetime.fromisoformat(when)
-    except ValueError:
+        return span_text((now - moment).total_seconds())
+    except (ValueError, TypeError):  # no time, or one without a zone
         return "?"
-    return span_text((now - moment).total_seconds())
 
 
 def span_text(seconds: float) -> str:
