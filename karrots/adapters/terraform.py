@@ -235,6 +235,7 @@ class Root:
     def _begin(self, pid: int) -> None:
         self._pid = pid
         if self._state:
+            self._state.blocked = None
             self._state.store.begin_work(pid, self.folder)
 
     def _end(self) -> None:

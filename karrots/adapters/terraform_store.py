@@ -241,7 +241,7 @@ class StateStore:
         with self._guard():
             worker = Worker(pid, _created(pid), os.getpid(), str(folder))
             private_folder(self._workers)
-            _write(self._workers / f"{pid}.json", json.dumps(vars(worker)).encode())
+            _write(self._workers / f"{pid}.json", json.dumps(vars(worker)).encode(), durable=False)
 
     def end_work(self, pid: int) -> None:
         """It has ended, and what it left behind is safe."""
@@ -377,7 +377,9 @@ class StateStore:
 
     def _read_lock(self) -> Lock | None:
         try:
-            return Lock(**json.loads(self._lock.read_bytes()))
+            written = self._lock.read_bytes()
+            # An empty file is what is left of it after a power cut.
+            return Lock(**json.loads(written)) if written else None
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, RecursionError) as error:
@@ -388,7 +390,7 @@ class StateStore:
     def _write_lock(self, info: dict[str, Any], holder: str) -> None:
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         lock = Lock(str(info["ID"]), holder, socket.gethostname(), os.getpid(), since, info)
-        _write(self._lock, json.dumps(vars(lock), sort_keys=True).encode())
+        _write(self._lock, json.dumps(vars(lock), sort_keys=True).encode(), durable=False)
         self._held = os.open(self._lock, os.O_RDWR)
         fcntl.flock(self._held, fcntl.LOCK_EX)
 
@@ -461,16 +463,21 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Replace `path` as a whole and durably. Callers hold the guard, so one name for the new file is enough."""
+def _write(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` as a whole. Callers hold the guard, so one name for the new file is enough.
+
+    What only says who is at work need not be durable: a computer that lost its power has nobody at work.
+    """
     new = path.with_name(f".{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as sink:  # noqa: PTH123  (a descriptor, for the mode)
         sink.write(data)
         sink.flush()
-        os.fsync(sink.fileno())
+        if durable:
+            os.fsync(sink.fileno())
     new.replace(path)
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

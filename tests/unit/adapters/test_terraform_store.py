@@ -300,7 +300,12 @@ def test_a_holder_on_another_computer_counts_as_alive(locked: StateStore) -> Non
         locked.acquire(lock_info("two"), "operation 2")
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 1}', "[" * 100_000])
+def test_a_lock_that_a_power_cut_emptied_is_nobodys(locked: StateStore) -> None:
+    (locked.folder / "lock.json").write_bytes(b"")
+    assert StateStore(locked.folder).acquire(lock_info("two"), "x").dead is None
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"id": 1}', "[" * 100_000])
 def test_a_lock_file_that_cannot_be_read(locked: StateStore, text: str) -> None:
     (locked.folder / "lock.json").write_text(text)
     with pytest.raises(Failed, match="cannot be read") as caught:
