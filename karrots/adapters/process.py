@@ -139,8 +139,9 @@ def stream(
             raise missing(argv[0], cwd) from error
     try:
         assert child.stdout is not None  # noqa: S101  (PIPE was asked for)
-        for line in child.stdout:
-            on_line(line)
+        with child.stdout:
+            for line in child.stdout:
+                on_line(line)
         return child.wait()
     except BaseException:
         stop(child, grace)

@@ -13,6 +13,7 @@ from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
 from karrots.steps.preflight import Preflight
+from karrots.steps.publish import PublishContent
 from karrots.steps.syncing import AskFlux, Connect, WaitReady
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def sync(settings: Settings, name: str | None, *, timeout: float) -> Synced:
     run = settings.run("sync", record.name)
     ctx = context_for(settings, workspace, record, run, timeout)
     settings.reporter.emit(OperationStarted("sync", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
-    steps: list[Step[Context]] = [Connect(), AskFlux(), WaitReady()]
+    steps: list[Step[Context]] = [Connect(), AskFlux(), WaitReady(), PublishContent()]
     execute(steps, ctx)
     summary = f"{record.name} runs {record.branch}@{ctx.commit[:7]}"
     settings.reporter.emit(OperationFinished("sync", record.name, run.seconds, run.expected, summary))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots.adapters.git import check_branch_name
-from karrots.errors import Locked, NotFound
+from karrots.adapters.git_names import quoted
+from karrots.errors import Locked, NotFound, UsageError
 from karrots.fleet.names import derived_name
 from karrots.fleet.record import Parent
 from karrots.fleet.workspace import Workspace
@@ -34,12 +35,13 @@ def branch(settings: Settings, git_branch: str, name: str | None, options: Branc
     workspace.ledger.refresh()
     parent = parent_of(workspace, directory, here, commit)
     record = draft(
-        workspace, options, name=name or derived_name(directory, git_branch),
+        workspace, options, name=derived_name(directory, git_branch) if name is None else name,
         directory=directory, branch=git_branch, commit=commit, parent=parent,
     )  # fmt: skip
     ours = resumable(workspace.ledger.find(record.name), record)
     if ours is None:
         refuse_taken_branch(workspace, git_branch)
+        refuse_neighbour(workspace, git_branch)
     else:
         commit = workspace.repo.branch_commit(git_branch) or (ours.parent.commit if ours.parent else commit)
     run = settings.run("branch", record.name)
@@ -53,7 +55,7 @@ def fork_point(workspace: Workspace, source: str | None) -> tuple[str, str | Non
         return commit, here
     commit_of = workspace.repo.resolve(source)
     if commit_of is None:
-        raise NotFound(f"git knows no commit '{source}'", hint="git branch --all")
+        raise NotFound(f"git knows no commit {quoted(source)}", hint="git branch --all")
     known = workspace.repo.branch_commit(source)
     return commit_of, source if known else workspace.repo.head().branch
 
@@ -68,14 +70,17 @@ def parent_of(workspace: Workspace, directory: str, here: str | None, commit: st
 def refuse_taken_branch(workspace: Workspace, git_branch: str) -> None:
     """Raises Locked for a branch that exists here or on the remote, saying whose it is."""
     repo, remote = workspace.repo, workspace.remote
-    there = repo.branch_commit(git_branch) is not None
-    if not there and (remote is None or repo.remote_branch_commit(remote, git_branch) is None):
+    head = repo.branch_commit(git_branch)
+    there = head is not None
+    if head is None:
+        head = repo.remote_branch_commit(remote, git_branch) if remote is not None else None
+    if head is None:
         return
     user = following(workspace, git_branch)
     why = (
         f"cluster '{user.name}' of {user.owner} follows it since {user.created}"
         if user
-        else last_commit(workspace, git_branch)
+        else last_commit(workspace, head)
     )
     raise Locked(
         f"git branch '{git_branch}' exists already" + ("" if there else f" on '{remote}'"),
@@ -84,10 +89,27 @@ def refuse_taken_branch(workspace: Workspace, git_branch: str) -> None:
     )
 
 
+def refuse_neighbour(workspace: Workspace, git_branch: str) -> None:
+    """Git keeps no branch below another one; found out before the name is claimed."""
+    parts = git_branch.split("/")
+    above = ["/".join(parts[:length]) for length in range(1, len(parts))]
+    refs = workspace.repo.refs(*(f"refs/heads/{name}" for name in above), f"refs/heads/{git_branch}/")
+    names = [ref.removeprefix("refs/heads/") for ref in refs]
+    clash = next((name for name in names if name in above or name.startswith(f"{git_branch}/")), None)
+    if clash is not None:
+        raise UsageError(
+            f"the branch '{git_branch}' cannot be made",
+            why=f"git keeps no branch below another one, and '{clash}' exists",
+            hint=f"choose another branch name, or rename that one: git branch -m {clash} …",
+        )
+
+
 def following(workspace: Workspace, git_branch: str) -> Record | None:
     return next((r for r in workspace.ledger.records() if r.branch == git_branch), None)
 
 
-def last_commit(workspace: Workspace, git_branch: str) -> str:
-    commit = workspace.repo.commit(f"refs/heads/{git_branch}")
-    return f"its last commit is {commit.id[:10]} of {commit.author}, {commit.when:%Y-%m-%d %H:%M} UTC" if commit else ""
+def last_commit(workspace: Workspace, head: str) -> str:
+    commit = workspace.repo.commit(head)
+    if commit is None:
+        return f"its last commit is {head[:10]}, which is not in this clone: git fetch"
+    return f"its last commit is {commit.id[:10]} of {commit.author}, {commit.when:%Y-%m-%d %H:%M} UTC"

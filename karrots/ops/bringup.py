@@ -11,7 +11,7 @@ from karrots.errors import KarrotsError, UsageError
 from karrots.fleet import addresses, operations
 from karrots.fleet.ledger import InUse, NameTaken
 from karrots.fleet.names import check_name
-from karrots.fleet.record import Record, new_id
+from karrots.fleet.record import Record, State, new_id
 from karrots.pipeline import Pipeline, Step
 from karrots.providers import provider
 from karrots.providers.local import this_host
@@ -116,17 +116,17 @@ def draft(
     where = options.on or spec.provider
     provider(where)
     identity = workspace.repo.identity()
+    cluster_id = new_id()
     return Record(
-        id=new_id(),
+        id=cluster_id,
+        state=State(backend="http", key=cluster_id),
         name=check_name(name),
         directory=directory,
         branch=branch,
         parent=parent,
         provider=where,
         region=region_of(settings, where),
-        account="",
         domain=f"{name}.{settings.domain}",
-        network="",
         owner=identity[1] if identity else "",
         created=stamp(utc_now()),
         expires=expiry(options.ttl or (settings.policies.ttl if parent else None)),
@@ -221,6 +221,7 @@ def foresee(steps: list[Step[Context]], ctx: Context) -> Planned:
     """A dry run: the checks of the steps that can be looked at, then the rest by name."""
     with ctx:
         planned = Pipeline(steps, ctx.run).dry_run(ctx)
+        ctx.run.write("looked")
     for step in towards_ready(Wait.ready):
         planned.append(StepPlanned(step.name, step.title, needed=True, why="would run"))
         ctx.run.reporter.emit(planned[-1])

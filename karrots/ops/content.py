@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots import places
-from karrots.errors import UsageError
+from karrots.adapters.git_names import quoted
+from karrots.errors import NotFound, UsageError
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
 from karrots.render import terraform as rendering
 from karrots.render.files import compare, write
@@ -71,7 +72,11 @@ def render(settings: Settings, *, check: bool) -> Rendered:
         )
     templates = places.templates() / spec.provider
     if not templates.is_dir():
-        raise UsageError(f"this version of karrots has no templates for provider '{spec.provider}'")
+        raise UsageError(
+            f"this version of karrots has no templates for provider '{spec.provider}'",
+            why="there is nothing to render",
+            hint="karrots create --on local   (the same directory on the local engine)",
+        )
     target = workspace.repo.root / directory / "terraform"
     act = compare if check else write
     done = act(rendering.render(spec, templates), target)
@@ -115,6 +120,8 @@ def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:
     directory = workspace.directory()
     fixed: tuple[str, ...] = ()
     if ref is not None:
+        if workspace.repo.resolve(ref) is None:
+            raise NotFound(f"git knows no commit {quoted(ref)}", hint="git branch --all")
         spec = workspace.spec_at(ref, directory, {})
         return Linted(
             directory, tuple(content.findings(content.committed(workspace.repo, ref, directory), directory, spec))

@@ -19,7 +19,7 @@ def create(settings: Settings, name: str | None, options: Options) -> Cluster | 
     branch, commit = on_a_branch(workspace.repo.head())
     warn_of_changes(settings, workspace, directory)
     record = draft(
-        workspace, options, name=name or directory.rsplit("/", 1)[-1],
+        workspace, options, name=directory.rsplit("/", 1)[-1] if name is None else name,
         directory=directory, branch=branch, commit=commit, parent=None,
     )  # fmt: skip
     workspace.ledger.refresh()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from karrots.adapters.git_names import quoted
 from karrots.diff.sides import File, Setting, compare
-from karrots.errors import NotFound, UsageError
+from karrots.errors import NotFound
 from karrots.fleet import identity
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
 
@@ -107,13 +108,13 @@ def of_ref(workspace: Workspace, word: str) -> Side | None:
 
 
 def _plain(directory: str) -> bool:
-    return not directory.startswith(("-", ":")) and ".." not in directory.split("/")
+    return not {"", ".", ".."}.intersection(directory.split("/")) and not directory.startswith(("-", ":"))
 
 
-def not_found(workspace: Workspace, word: str) -> NotFound | UsageError:
+def not_found(workspace: Workspace, word: str) -> NotFound:
     import difflib
 
     names = [r.name for r in workspace.known.records()]
     near = difflib.get_close_matches(word, names, 1)
-    hint = f"did you mean '{near[0]}'?" if near else "karrots ls"
-    return NotFound(f"'{word}' is no cluster, no cluster directory and no git ref", hint=hint)
+    why = f"did you mean '{near[0]}'?" if near else ""
+    return NotFound(f"{quoted(word)} is no cluster, no cluster directory and no git ref", why=why, hint="karrots ls")

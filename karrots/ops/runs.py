@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+ENDS = ("finished", "failed", "interrupted", "looked")
+
+
 @dataclass(frozen=True)
 class PastRun:
-    """`outcome` is finished, failed, interrupted, or killed when the journal just stops; `began` in Unix seconds."""
+    """`outcome` is finished, failed, interrupted, looked (a dry run), running, or killed when the journal just stops.
+
+    `began` in Unix seconds.
+    """
 
     id: str
     verb: str
@@ -47,7 +53,7 @@ def read(folder: Path) -> PastRun | None:
     if not lines or lines[0].get("what") != "begun":
         return None
     first, last = lines[0], lines[-1]
-    ended = last.get("what") in ("finished", "failed", "interrupted")
+    ended = last.get("what") in ENDS
     return PastRun(
         id=folder.name,
         verb=str(first.get("verb")),

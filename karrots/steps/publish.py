@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from karrots.adapters import terraform
 from karrots.fleet.record import Applied
+from karrots.fleet.workspace import CLUSTER_FILE
 from karrots.pipeline import Done, Needed
 from karrots.steps.context import stamp, utc_now
 
 if TYPE_CHECKING:
     from karrots.steps.context import Context
+
+
+class PublishContent:
+    """After a sync: the ledger names the commit Flux runs now, unless infrastructure has changed with it.
+
+    Then `applied` stays what it is, and `karrots apply` is what brings it forward. A record that somebody else works
+    on is left to them.
+    """
+
+    name = "publish"
+    title = "publish"
+
+    def check(self, ctx: Context) -> Done | Needed:
+        found = ctx.workspace.known.find(ctx.record.name)
+        if found is None or found.applied is None or found.operation is not None:
+            return Done("not ours to change")
+        if found.applied.commit == ctx.commit:
+            return Done("in the ledger")
+        changed = infrastructure_changes(ctx, found.applied.commit)
+        if changed:
+            return Done(f"{changed[0]} has changed: karrots apply {ctx.record.name}")
+        return Needed("the commit that Flux runs")
+
+    def run(self, ctx: Context) -> str:
+        present = ctx.workspace.ledger.get(ctx.record.name)
+        assert present.applied is not None  # noqa: S101  (check has seen it)
+        applied = replace(present.applied, commit=ctx.commit, when=stamp(utc_now()))
+        tree = ctx.workspace.repo.tree_id(ctx.commit, present.directory)
+        ctx.workspace.ledger.save(replace(present, applied=applied), tree, verb=ctx.run.verb)
+        return f"karrots/fleet, applied {ctx.commit[:10]}"
+
+
+def infrastructure_changes(ctx: Context, applied: str) -> list[str]:
+    """Files that Terraform reads and that differ between the applied commit and the present one."""
+    directory = ctx.record.directory
+    repo = ctx.workspace.repo
+    changed = repo.changed_paths(f"{applied}:{directory}", f"{ctx.commit}:{directory}")
+    return [path for _, path in changed if path == CLUSTER_FILE or path.startswith("terraform/")]
 
 
 class Publish:

@@ -30,7 +30,8 @@ def test_exactly_one_wins(world: World) -> None:
         subprocess.Popen(
             [*PROGRAM, "branch", f"story/{i}", NAME, "--wait", "infra", "-o", "json"],
             cwd=clone / "clusters/qa",
-            env=world.env | {"GIT_AUTHOR_EMAIL": f"person{i}@example.com", "GIT_COMMITTER_EMAIL": f"person{i}@example.com"},
+            env=world.env
+            | {"GIT_AUTHOR_EMAIL": f"person{i}@example.com", "GIT_COMMITTER_EMAIL": f"person{i}@example.com"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

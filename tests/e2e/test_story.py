@@ -31,7 +31,12 @@ def test_branch_follows_its_own_branch_and_copies_no_file(world: World) -> None:
     assert (world.git("status", "--porcelain"), world.git("rev-parse", "HEAD")) == before
     assert world.git("rev-parse", STORY) == world.git("rev-parse", "main")
     assert made["network"] != _record(world, "qa")["network"]
-    assert world.kubectl(COPY, "-n", "flux-system", "get", "gitrepository", "flux-system", "-o", "jsonpath={.spec.ref.branch}") == STORY
+    assert (
+        world.kubectl(
+            COPY, "-n", "flux-system", "get", "gitrepository", "flux-system", "-o", "jsonpath={.spec.ref.branch}"
+        )
+        == STORY
+    )
 
 
 def test_identity_reaches_the_manifests(world: World) -> None:
@@ -60,7 +65,10 @@ def test_diff_shows_the_change_and_identity_apart(world: World) -> None:
 
 def test_status_and_tree(world: World) -> None:
     rows = {row["name"]: row for row in world.karrots("status", "-o", "json").document["clusters"]}
-    assert {name: row["flux"]["ready"] == row["flux"]["total"] for name, row in rows.items()} == {"qa": True, COPY: True}
+    assert {name: row["flux"]["ready"] == row["flux"]["total"] for name, row in rows.items()} == {
+        "qa": True,
+        COPY: True,
+    }
     assert rows[COPY]["head"] != rows[COPY]["applied"]
     roots = world.karrots("tree", "-o", "json").document["roots"]
     assert [(r["name"], [c["name"] for c in r["children"]]) for r in roots] == [("qa", [COPY])]
@@ -77,7 +85,12 @@ def test_promotion_is_a_merge(world: World) -> None:
     world.git("merge", "-q", "--no-ff", "--no-edit", STORY)
     world.karrots("sync")
     assert world.image("qa") == "shop/front:1.6.0"
-    assert world.kubectl("qa", "-n", "flux-system", "get", "gitrepository", "flux-system", "-o", "jsonpath={.spec.ref.branch}") == "main"
+    assert (
+        world.kubectl(
+            "qa", "-n", "flux-system", "get", "gitrepository", "flux-system", "-o", "jsonpath={.spec.ref.branch}"
+        )
+        == "main"
+    )
 
 
 def test_apply_converges_infrastructure(world: World) -> None:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from karrots.engine.recipe import Say
 
 
-# process.stream leaves the closing of its pipe to the garbage collector.
-pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")]
+pytestmark = pytest.mark.engine
 go = golang.go
 
 
