@@ -27,7 +27,8 @@ def command(session: Session, name: OptionalName = None, yes: Yes = False, timeo
     from karrots.ops.destroy import destroy
 
     settings = session.settings
-    result = destroy(settings, name or here(settings), named=name is not None, yes=yes, timeout=timeout)
+    chosen = here(settings) if name is None else name  # an empty variable in a script is no order
+    result = destroy(settings, chosen, named=name is not None, yes=yes, timeout=timeout)
     session.show(result, lambda: receipt_text(result), lambda: [result.cluster])
 
 

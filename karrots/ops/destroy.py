@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from karrots.adapters import terraform
 from karrots.errors import NotFound, Refused
 from karrots.fleet.lineage import live_children
 from karrots.fleet.workspace import Workspace
@@ -50,6 +51,7 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
     ledger.refresh()
     record = found_or_gone(workspace, name)
     guard(record, ledger.records())
+    within_reach(record)
     if not (named and yes) and settings.type_name(record.name) != record.name:
         raise Refused(
             f"cluster '{record.name}' is not destroyed",
@@ -115,6 +117,12 @@ def guard(record: Record, records: Sequence[Record]) -> None:
             why="they compare with it and promote to it",
             hint="\n".join(f"karrots destroy {child.name}" for child in children),
         )
+
+
+def within_reach(record: Record) -> None:
+    """Raises what would stop the removal half way (another computer, no Terraform) before anything is touched."""
+    provider(record.provider).access(record, {})
+    terraform.locate()
 
 
 def context_of_removal(settings: Settings, workspace: Workspace, record: Record, timeout: float, run: Any) -> Context:

@@ -40,28 +40,38 @@ class Initialised:
 
 def init(settings: Settings, options: InitOptions) -> Initialised:
     check_name(options.cluster)
+    files = rendered(options)
     repo = repository(settings.start)
-    files = new_fleet.render(
-        new_fleet.FleetOptions(
-            cluster=options.cluster,
-            domain=options.domain,
-            provider=options.provider,
-            pool=options.pool,
-            prefix=options.prefix,
-        ),
-        places.templates(),
-    )
     refuse_overwrite(repo.root, files)
     written: dict[str, str] = {done.path: done.outcome for done in write(files, repo.root)}
     commit = first_commit(repo, list(files), options) if options.commit else None
     return Initialised(str(repo.root), f"clusters/{options.cluster}", written, commit)
 
 
+def rendered(options: InitOptions) -> dict[str, str]:
+    """Raises UsageError for an option that does not fit, before anything is made."""
+    wanted = new_fleet.FleetOptions(
+        cluster=options.cluster,
+        domain=options.domain,
+        provider=options.provider,
+        pool=options.pool,
+        prefix=options.prefix,
+    )
+    try:
+        return new_fleet.render(wanted, places.templates())
+    except UsageError as error:
+        error.hint = "karrots init --help"
+        raise
+
+
 def repository(start: Path) -> Repository:
-    """The repository we stand in, or a new one here."""
+    """The repository we stand in, or a new one here. Raises UsageError inside a bare one or a .git folder."""
     try:
         return Repository.discover(start)
     except UsageError:
+        above = (start.absolute(), *start.absolute().parents)
+        if any((folder / ".git").exists() or (folder / "HEAD").is_file() for folder in above):
+            raise
         init_repository(start)
         return Repository.discover(start)
 

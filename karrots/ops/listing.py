@@ -173,7 +173,6 @@ def flux_state(record: Record):  # type: ignore[no-untyped-def]
 
 def show(settings: Settings, name: str | None) -> ClusterDetail:
     from karrots.ops.apply import named
-    from karrots.providers import provider
     from karrots.report.document import plain
 
     workspace, record = named(settings, name, fresh=False)
@@ -182,15 +181,25 @@ def show(settings: Settings, name: str | None) -> ClusterDetail:
     count = flux_count(record)
     if count.reachable:
         objects = [plain(o) for o in flux_state(record).objects]
-    place = provider(record.provider)
     return ClusterDetail(
         record=json.loads(to_json(record)),
         row=_with_flux(row(record, heads), count),
-        parts=tuple(place.parts(record)),
+        parts=parts_of(record),
         flux=tuple(objects),
         commits_ahead=ahead(workspace, record),
         server=_server(record),
     )
+
+
+def parts_of(record: Record) -> tuple[Part, ...]:
+    """What the provider sees; a provider this version does not have is no reason to show nothing."""
+    from karrots.providers import provider
+    from karrots.providers.base import Part
+
+    try:
+        return tuple(provider(record.provider).parts(record))
+    except KarrotsError as error:
+        return (Part(record.provider, "unknown", detail=error.message),)
 
 
 def _with_flux(plain_row: Row, count: FluxCount) -> Row:

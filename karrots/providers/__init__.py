@@ -20,6 +20,7 @@ def provider(name: str) -> Provider:
         raise UsageError(
             f"this version of karrots cannot make clusters of provider '{name}'",
             why=f"it has: {', '.join(sorted(PROVIDERS))}",
-            hint="add --on local to bring the same directory up on the local engine",
+            hint="add --on local to bring the same directory up on the local engine\n"
+            "or, when a newer version made the cluster: pip install --upgrade karrots",
         )
     return found

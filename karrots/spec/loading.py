@@ -12,7 +12,7 @@ from karrots.spec import overrides as settings
 from karrots.spec import shape
 from karrots.spec.model import Model, shorten
 from karrots.spec.suggest import suggestion
-from karrots.spec.yaml_file import Document, load_text, place
+from karrots.spec.yaml_file import Document, load_text, place, schema_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ class InvalidSpec(UsageError):
         self.source = source
         self.problems = tuple(problems)
         lines = [f"{place(source, each.line, each.column)}: {each.text}" for each in self.problems]
-        super().__init__(lines[0], why="\n".join(lines[1:]))
+        super().__init__(lines[0], why="\n".join(lines[1:]), hint=schema_hint(source))
 
 
 def load(model: type[M], data: bytes | str, source: str, overrides: Mapping[str, str]) -> M:
@@ -60,7 +60,8 @@ def _invalid(
     if not blamed:
         return InvalidSpec(document.source, problems)
     named = "', '".join(f"{path}={overrides[path]}" for path in blamed)
-    return UsageError(f"cannot set '{named}'", why="\n".join(problem.text for problem in problems))
+    why = "\n".join(problem.text for problem in problems)
+    return UsageError(f"cannot set '{named}'", why=why, hint=schema_hint(document.source))
 
 
 def _touches(override: str, path: str) -> bool:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from karrots.spec.model import Model
 
+HINT = "karrots schema cluster"
+
 
 def applied(model: type[Model], value: Any, overrides: Mapping[str, str]) -> dict[str, Any]:
     """A copy of `value` with each path set. Raises UsageError for a path the schema does not have."""
@@ -35,16 +37,14 @@ def _check(model: type[Model], path: str, steps: Sequence[str]) -> None:
     for depth, step in enumerate(steps):
         above = f"'{'.'.join(steps[:depth])}'" if depth else "the file"
         if not shape.is_group(kind):
-            raise UsageError(f"cannot set '{path}'", why=f"{above} is a single value")
+            raise UsageError(f"cannot set '{path}'", why=f"{above} is a single value", hint=HINT)
         known = shape.keys(kind)
         if not step or (known is not None and step not in known):
             near = suggestion(step, known or ())
-            raise UsageError(
-                f"cannot set '{path}'", why=f"{above} has no key '{step}'{near}", hint="karrots schema cluster"
-            )
+            raise UsageError(f"cannot set '{path}'", why=f"{above} has no key '{step}'{near}", hint=HINT)
         kind = shape.inner(kind, step)
     if shape.is_group(kind):
-        raise UsageError(f"cannot set '{path}'", why="it is a group of keys; name one of them")
+        raise UsageError(f"cannot set '{path}'", why="it is a group of keys; name one of them", hint=HINT)
 
 
 def _set(target: dict[str, Any], path: str, steps: Sequence[str], text: str) -> None:
@@ -53,5 +53,5 @@ def _set(target: dict[str, Any], path: str, steps: Sequence[str], text: str) -> 
             target[step] = {}
         target = target[step]
         if not isinstance(target, dict):
-            raise UsageError(f"cannot set '{path}'", why=f"'{step}' is not a group of keys in the file")
+            raise UsageError(f"cannot set '{path}'", why=f"'{step}' is not a group of keys in the file", hint=HINT)
     target[steps[-1]] = text

@@ -28,11 +28,18 @@ class YamlProblem(UsageError):
     """Text that is not the YAML we accept; `line` and `column` count from 1, 0 when the place is unknown."""
 
     def __init__(self, problem: str, *, source: str, line: int = 0, column: int = 0) -> None:
-        super().__init__(f"{place(source, line, column)}: {problem}")
+        super().__init__(f"{place(source, line, column)}: {problem}", hint=schema_hint(source))
         self.problem = problem
         self.source = source
         self.line = line
         self.column = column
+
+
+def schema_hint(source: str) -> str:
+    """What to type to read which keys there are; '' for manifests, which are not ours."""
+    kinds = {"karrots.yaml": "fleet", "cluster.yaml": "cluster"}
+    kind = kinds.get(source.rpartition("/")[2])
+    return f"mend the file; its keys: karrots schema {kind}" if kind else ""
 
 
 def place(source: str, line: int, column: int) -> str:
