@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.adapters.kube import Kube
-from karrots.engine import components, content, folder, gitserver, ports, processes, runtime
+from karrots.engine import components, content, folder, ports, processes, runtime
 from karrots.engine.folder import Folder, Request, State
 from karrots.engine.locks import held
 from karrots.errors import Failed, KarrotsError, NotFound, UsageError
@@ -93,10 +93,15 @@ def up(request: Request, say: Callable[[str], None]) -> Status:
     """Make the cluster, or start what of it does not run. Returns when all is started, not when all is Ready."""
     _check(request)
     place = folder.of(request.id)
-    with _locked(request.id):
-        state = _wanted(place, request)
-        runtime.prepare(place)
-        _runtime(place, state, say).converge(say)
+    try:
+        with _locked(request.id):
+            state = _wanted(place, request)
+            place.prepare()
+            _runtime(place, state, say).converge(say)
+    except OSError as error:
+        raise Failed(
+            f"cluster '{request.name}' could not be started", why=str(error), hint="karrots doctor looks at the disk"
+        ) from error
     return _required(request.id)
 
 
@@ -123,7 +128,7 @@ def _wanted(place: Folder, request: Request) -> State:
             place.save(changed)
         return changed
     with held(folder.lock("ports"), "the engine's list of ports"):
-        drawn = ports.draw(components.PORT_NAMES, request.id, _taken_ports())
+        drawn = ports.draw(components.PORT_NAMES, str(place.path), _taken_ports())
         places.private_folder(place.path)
         state = State(id=request.id, ports=drawn, created=_now(), **asked)  # type: ignore[arg-type]
         place.save(state)
@@ -181,7 +186,7 @@ def down(cluster_id: str) -> Removed:
     with _locked(cluster_id):
         state = _readable(place)
         known = [found for entry in (state.processes.values() if state else ()) if (found := processes.find(entry))]
-        ended = processes.kill(known) + processes.kill(runtime.strays_of(place, None))
+        ended = processes.kill(known) + processes.kill(runtime.strays_of(place, state))
         return Removed(ended, len(state.ports) if state else 0, _delete(place.path))
 
 
@@ -215,7 +220,7 @@ def stop(cluster_id: str) -> int:
             running = [found for found in map(processes.find, entries) if found]
             processes.terminate(running, GRACE)
             ended += len(running)
-        return ended + processes.kill(runtime.strays_of(place, None))
+        return ended + processes.kill(runtime.strays_of(place, state))
 
 
 def nodes(cluster_id: str, count: int) -> None:
@@ -314,6 +319,8 @@ def kubeconfig(cluster_id: str) -> Path:
 
 def git_access(cluster_id: str) -> tuple[str, str, str]:
     """URL, user name and password with which Flux in that cluster reads the fleet repository."""
+    from karrots.engine import gitserver
+
     place = folder.of(cluster_id)
     port = _loaded(place).ports["git-server"]
     return f"http://{ports.HOST}:{port}{gitserver.PATH}", gitserver.USERNAME, place.token.read_text().strip()

@@ -78,6 +78,9 @@ def environment(name: str, layout: Layout) -> dict[str, str]:
     own = {"HOME": str(layout.folder.path / "home"), "TMPDIR": str(layout.folder.path / "tmp")}
     if name == "git-server":
         return process.environment(own, inherit=("PYTHONPATH",))
+    if name == "kube-apiserver":
+        # collecting half as often takes a tenth of the work out of its start, for 50 MiB
+        own["GOGC"] = "200"
     if name in FLUX:
         own |= {
             "KUBECONFIG": str(layout.folder.kubeconfig),
@@ -155,7 +158,6 @@ def _controller_manager(layout: Layout) -> dict[str, object]:
         "service-account-private-key-file": layout.pki("service-accounts.key"),
         "cluster-signing-cert-file": layout.pki("ca.crt"),
         "cluster-signing-key-file": layout.pki("ca.key"),
-        "cert-dir": layout.folder.path / "run",
         "allocate-node-cidrs": "false",
         "use-service-account-credentials": "false",
     }
@@ -174,6 +176,9 @@ def _with_kubeconfig(layout: Layout, port: str) -> dict[str, object]:
         "secure-port": layout.ports[port],
         "leader-elect": "false",
         "profiling": "false",
+        # its own would be self-signed RSA, which takes longer to make than the rest of its start
+        "tls-cert-file": layout.pki("apiserver.crt"),
+        "tls-private-key-file": layout.pki("apiserver.key"),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +46,8 @@ def serve_kinds(access: Access, kinds: Sequence[Object], *, update: bool) -> Non
     `update` brings those that are there to what they should say. Listing is what counts: right after a kind is
     Established the server still answers 429 with a Retry-After of a second, which controllers would sleep through.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         connections = [pool.submit(_serve, access, kinds[first::CONNECTIONS], update) for first in range(CONNECTIONS)]
         for connection in connections:

@@ -33,7 +33,10 @@ class Request:
 
 @dataclass(frozen=True)
 class State:
-    """`content` names the versions whose kinds the API server was given; empty until it has all of them."""
+    """`content` names the versions whose kinds the API server was given; empty until it has all of them.
+
+    `starting` is the component that is being started: there may be a process of it that is in no list yet.
+    """
 
     id: str
     name: str
@@ -43,6 +46,7 @@ class State:
     created: str
     binaries: str = ""
     content: str = ""
+    starting: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     processes: dict[str, Known] = field(default_factory=dict)
     schema: int = SCHEMA

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import psutil
 
 from karrots import places
 from karrots.adapters.kube import Access, Object, kubeconfig
-from karrots.engine import certificates, components, content, ports, processes
+from karrots.engine import components, content, ports, processes
 from karrots.engine.components import ALL, BASE, CONTROLLERS, FLUX, NAMESPACE, Layout
 from karrots.engine.folder import write_private
 from karrots.errors import Failed
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 LOG_TAIL = 2000
 TERM_TIME = 3.0
+START_TIME = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Runtime:
     def converge(self, say: Callable[[str], None]) -> list[str]:
         """Names what was started. Raises Failed when a component does not stay up or a port of it is taken."""
         self._make_room([name for name in ALL if not self._runs(name)])
-        self._start(*BASE)
-        write_access(self.folder, self.state)
+        self._start("etcd")
+        self._certify()
+        self._start("kube-apiserver")
         kube = content.wait_for_api(access(self.folder), self._keep_base)
         say(f"API server answers at {kube.access.server}")
         self._start("git-server")
@@ -65,6 +69,13 @@ class Runtime:
         self._start_nodes(kube)
         kube.close()
         return self.started
+
+    def _certify(self) -> None:
+        """While etcd starts, which needs none of it."""
+        from karrots.engine import certificates
+
+        certificates.make(self.folder.pki)
+        write_access(self.folder, self.state)
 
     def _runs(self, name: str) -> bool:
         known = self.state.processes.get(name)
@@ -77,6 +88,7 @@ class Runtime:
         processes.terminate(left, TERM_TIME)
         if self.folder.log("etcd").exists():
             processes.kill(strays_of(self.folder, self.state))
+            self._save(starting="")
         for name in due:
             for port in components.PORTS[name]:
                 self._need_port(name, self.state.ports[port])
@@ -97,6 +109,7 @@ class Runtime:
     def _start_one(self, name: str) -> None:
         if name != "git-server":
             self._link(name)
+        self._save(starting=name)
         known = processes.start(
             components.argv(name, self._layout),
             cwd=self.folder.path,
@@ -104,7 +117,7 @@ class Runtime:
             log=self.folder.log(name),
         )
         self.started.append(name)
-        self._save(processes=self.state.processes | {name: known})
+        self._save(processes=self.state.processes | {name: known}, starting="")
 
     def _link(self, name: str) -> None:
         link, program = self.folder.program(name), self.engine.programs / name
@@ -151,12 +164,6 @@ class Runtime:
         self.folder.save(self.state)
 
 
-def prepare(folder: Folder) -> None:
-    """Everything on disk that the components want to find."""
-    folder.prepare()
-    certificates.make(folder.pki)
-
-
 def write_access(folder: Folder, state: State) -> None:
     server = f"https://{ports.HOST}:{state.ports['kube-apiserver']}"
     entry = {
@@ -175,18 +182,28 @@ def access(folder: Folder) -> Access:
 
 
 def strays_of(folder: Folder, state: State | None) -> list[psutil.Process]:
-    """Components of this cluster that its state does not know: their starter was killed before it could write."""
+    """Components of this cluster that its state does not know: their starter was killed before it could write.
+
+    One that was just being started then is waited for: until it runs the component's program it looks like its starter.
+    """
+    end = time.monotonic() + (START_TIME if state and state.starting else 0)
+    while not (found := _unknown(folder, state)) and time.monotonic() < end:
+        time.sleep(processes.LOOK_AGAIN)
+    return found
+
+
+def _unknown(folder: Folder, state: State | None) -> list[psutil.Process]:
     known = [entry.pid for entry in state.processes.values() if processes.alive(entry)] if state else []
     return [found for found, owner in running() if owner == folder.path and found.pid not in known]
 
 
 def running() -> list[tuple[psutil.Process, Path]]:
-    """Every process that is a component of a cluster of this home, with the folder of the cluster."""
+    """Every process of this user that is a component of a cluster of this home, with the folder of the cluster."""
     home = places.engine_clusters()
     found = []
-    for candidate in psutil.process_iter(["cmdline"]):
+    for candidate in psutil.process_iter(["cmdline", "uids"]):
         owner = components.owner(candidate.info["cmdline"] or [], home)
-        if owner:
+        if owner and candidate.info["uids"].real == os.getuid():
             found.append((candidate, owner))
     return found
 
