@@ -84,7 +84,7 @@ def _narrator(ctx: Context) -> Callable[[Event], None]:
                 ctx.run.progress(f"{action} {address}")
             case events.ResourceProgress(address=address, seconds=seconds):
                 ctx.run.progress(f"{address}, {seconds_text(seconds)}")
-            case events.ProvisionerSaid(text=text):
+            case events.ProvisionerSaid(text=text) if not text.startswith("Executing:"):
                 ctx.run.progress(text.strip())
             case events.Stopping(presses=presses):
                 ctx.run.warn(
