@@ -139,12 +139,15 @@ def _sign() -> str:
 def own_words(argv: list[str]) -> list[str]:
     """The words for karrots itself: up to `--`, and of `run` only up to the name; the rest is another program's."""
     own = argv[: argv.index("--")] if "--" in argv else argv
-    if own[:1] != ["run"]:
-        return own
-    at = 1
-    while at < len(own) and own[at].startswith("-"):
-        at += 2 if own[at] in VALUED else 1
-    return own[: at + 1]
+    verb = after_options(own, 0)
+    return own[: after_options(own, verb + 1) + 1] if own[verb : verb + 1] == ["run"] else own
+
+
+def after_options(words: list[str], at: int) -> int:
+    """Where the first word from `at` on stands that is neither an option nor its value."""
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in VALUED else 1
+    return at
 
 
 def wants_json(argv: list[str]) -> bool:

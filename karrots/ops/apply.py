@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from karrots.errors import NotFound, UsageError
 from karrots.fleet.workspace import Workspace
 from karrots.ops.bringup import Cluster, Wait, converge, execute, finish
+from karrots.ops.create import on_a_branch
 from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
@@ -70,7 +71,8 @@ def named(settings: Settings, name: str | None, *, fresh: bool) -> tuple[Workspa
         ledger.refresh()
     if name is not None:
         return workspace, ledger.get(name)
-    directory, here = workspace.directory(), workspace.repo.head().branch
+    directory = workspace.directory()
+    here, _ = on_a_branch(workspace.repo.head())
     found = [r for r in ledger.records() if r.directory == directory and r.branch == here]
     if not found:
         raise NotFound(

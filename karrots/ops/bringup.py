@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from karrots.adapters.git_names import quoted
 from karrots.errors import KarrotsError, UsageError
 from karrots.fleet import addresses, operations
 from karrots.fleet.ledger import InUse, NameTaken
@@ -19,7 +20,7 @@ from karrots.report.events import OperationFinished, OperationStarted, StepPlann
 from karrots.steps.claim import ClaimName, PushBranch, TakeCluster
 from karrots.steps.context import Context, stamp, utc_now
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
-from karrots.steps.preflight import Preflight
+from karrots.steps.preflight import Preflight, refuse_problems
 from karrots.steps.publish import Publish
 from karrots.steps.syncing import AskFlux, Connect, InstallFlux, SyncFromBranch, WaitReady
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from karrots.pipeline import Run
     from karrots.spec.fleet import FleetSpec
 
-TTL = re.compile(r"^([1-9][0-9]{0,4})([hdw])$")
+TTL = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 168}
 
 
@@ -94,9 +95,9 @@ def expiry(ttl: str | None) -> str | None:
         return None
     import datetime as dt
 
-    match = TTL.match(ttl)
+    match = TTL.fullmatch(ttl)
     if match is None:
-        raise UsageError(f"'{ttl}' is not a time to live", why="it is a number and h, d or w", hint="--ttl 3d")
+        raise UsageError(f"{quoted(ttl)} is not a time to live", why="it is a number and h, d or w", hint="--ttl 3d")
     return stamp(utc_now() + dt.timedelta(hours=int(match[1]) * HOURS[match[2]]))
 
 
@@ -129,7 +130,7 @@ def draft(
         domain=f"{name}.{settings.domain}",
         owner=identity[1] if identity else "",
         created=stamp(utc_now()),
-        expires=expiry(options.ttl or (settings.policies.ttl if parent else None)),
+        expires=expiry(settings.policies.ttl if options.ttl is None and parent else options.ttl),
         protected=name in settings.policies.protected,
         phase="creating",
         kubernetes=spec.kubernetes,
@@ -212,17 +213,21 @@ def bring_up(
     steps += [PushBranch()] if pushes else []
     steps += towards_ready(options.wait)
     if options.dry_run:
-        return foresee(steps[: 3 if pushes else 2], context)
+        return foresee(steps, 3 if pushes else 2, context)
     execute(steps, context)
     return finish(context)
 
 
-def foresee(steps: list[Step[Context]], ctx: Context) -> Planned:
-    """A dry run: the checks of the steps that can be looked at, then the rest by name."""
+def foresee(steps: list[Step[Context]], visible: int, ctx: Context) -> Planned:
+    """A dry run: the checks of the steps that can be looked at, then the rest by name.
+
+    Raises PreflightFailed, as the real run would.
+    """
     with ctx:
-        planned = Pipeline(steps, ctx.run).dry_run(ctx)
+        planned = Pipeline(steps[:visible], ctx.run).dry_run(ctx)
         ctx.run.write("looked")
-    for step in towards_ready(Wait.ready):
+    refuse_problems(ctx)
+    for step in steps[visible:]:
         planned.append(StepPlanned(step.name, step.title, needed=True, why="would run"))
         ctx.run.reporter.emit(planned[-1])
     return Planned(ctx.record.name, ctx.record.branch, ctx.commit, tuple(p.document() for p in planned))
@@ -235,7 +240,7 @@ def execute(steps: Sequence[Step[Context]], ctx: Context) -> None:
     try:
         with ctx:
             pipeline.execute(ctx)
-    except KarrotsError:
+    except Exception:
         release(ctx)
         raise
 

@@ -67,7 +67,8 @@ def run(settings: Settings, name: str, argv: Sequence[str]) -> int:
     with ExitStack() as stack:
         if Path(argv[0]).name in TERRAFORM_PROGRAMS:
             environment |= served_state(stack, record)
-        return process.replace_with(resolved(argv), environment)
+        status = process.replace_with(resolved(argv), environment)
+    return status if status >= 0 else 128 - status  # as a shell tells of a signal
 
 
 def served_state(stack: ExitStack, record: Record) -> dict[str, str]:

@@ -29,8 +29,14 @@ class Preflight:
         return Done(f"{count_text(len(ctx.checks), 'check')} passed")
 
     def run(self, ctx: Context) -> None:
-        """Nothing here can be mended by us: say all of it at once."""
-        bad = [c for c in ctx.checks if not c.ok]
+        """Nothing here can be mended by us."""
+        refuse_problems(ctx)
+
+
+def refuse_problems(ctx: Context) -> None:
+    """Raises PreflightFailed that says all of it at once."""
+    bad = [c for c in ctx.checks if not c.ok]
+    if bad:
         raise PreflightFailed(
             f"'{ctx.record.name}' cannot be brought up yet",
             why="\n".join(f"{c.what}: {c.found}" for c in bad),
