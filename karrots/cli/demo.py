@@ -30,4 +30,4 @@ def command(
     from karrots.ops.demo import demo
 
     result = demo(session.settings, keep=keep)
-    session.show(result, lambda: demo_text(result))
+    session.show(result, lambda: demo_text(result), lambda: [result.receipt.cluster])

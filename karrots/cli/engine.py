@@ -132,4 +132,4 @@ def clean(
     from karrots.ops.engine import clean as run
 
     result = run(session.answering(yes), binaries_too=binaries)
-    session.show(result, lambda: freed_text(result))
+    session.show(result, lambda: freed_text(result), lambda: list(result.clusters))

@@ -96,13 +96,11 @@ class Session:
         sys.stderr.flush()
         return sys.stdin.readline().strip()
 
-    def show(self, result: Any, text: Callable[[], str], names: Callable[[], list[str]] | None = None) -> None:
+    def show(self, result: Any, text: Callable[[], str], names: Callable[[], list[str]]) -> None:
         """The one place where a result meets stdout."""
         if self.output is Format.text:
             write(text())
         elif self.output is Format.name:
-            if names is None:
-                raise UsageError("this command has no names to print", hint="-o json")
             write("".join(f"{name}\n" for name in names()))
         else:
             write(dump(document(result), self.output))

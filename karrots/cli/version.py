@@ -15,4 +15,4 @@ def command(session: Session) -> None:
     from karrots.ops.doctor import versions
 
     result = versions()
-    session.show(result, lambda: diagnosis_text(result, width()))
+    session.show(result, lambda: diagnosis_text(result, width()), lambda: [c.what for c in result.checks])
