@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from karrots.adapters import terraform, terraform_argv
-from karrots.adapters.terraform import Plan, Root, StateLocked, StateUnsaved, locate
+from karrots.adapters import process, terraform, terraform_argv
+from karrots.adapters.terraform import Plan, Root, StateLocked, StateUnsaved, Tool, locate
 from karrots.adapters.terraform_events import (
     DiagnosticSeen,
     Event,
@@ -29,6 +29,7 @@ from karrots.adapters.terraform_events import (
 )
 from karrots.adapters.terraform_state import StateServer
 from karrots.adapters.terraform_store import StateStore
+from karrots.adapters.terraform_tool import PROGRAMS
 from karrots.adapters.terraform_values import COVER, Output
 from karrots.errors import ExitCode, Refused, ToolFailed
 from tests.support.terraform import lock_info, root, state
@@ -109,6 +110,13 @@ class Listener(list[Event]):
         return [event.address for event in self if isinstance(event, kind)]
 
 
+@pytest.fixture(params=[program for program in PROGRAMS if process.find(program)] or ["terraform"])
+def tool(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Tool:
+    """Each of terraform and tofu that is on this computer."""
+    monkeypatch.setenv("KARROTS_TERRAFORM", request.param)
+    return locate()
+
+
 @pytest.fixture
 def heard() -> Listener:
     return Listener()
@@ -126,9 +134,9 @@ def server(tmp_path: Path, said: list[str]) -> Iterator[StateServer]:
 
 
 @pytest.fixture
-def make(tmp_path: Path, server: StateServer, heard: Listener) -> Callable[..., Root]:
+def make(tmp_path: Path, server: StateServer, heard: Listener, tool: Tool) -> Callable[..., Root]:
     def build(text: str, **variables: object) -> Root:
-        made = Root(root(tmp_path / "run", text, variables), locate(), on_event=heard, state=server)
+        made = Root(root(tmp_path / "run", text, variables), tool, on_event=heard, state=server)
         made.init()
         return made
 
@@ -141,7 +149,7 @@ def resources(store: StateStore) -> set[str]:
 
 
 def terraform_processes(folder: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _works_in(process, folder)]
+    return [found for found in psutil.process_iter() if _works_in(found, folder)]
 
 
 def _works_in(process: psutil.Process, folder: Path) -> bool:
@@ -239,8 +247,8 @@ def test_a_root_that_is_wrong(make: Callable[..., Root], tmp_path: Path, server:
         made.plan()
 
 
-def test_a_root_that_is_no_root(tmp_path: Path, server: StateServer) -> None:
-    broken = Root(root(tmp_path / "run", "resource {{{"), locate(), state=server)
+def test_a_root_that_is_no_root(tmp_path: Path, tool: Tool, server: StateServer) -> None:
+    broken = Root(root(tmp_path / "run", "resource {{{"), tool, state=server)
     with pytest.raises(ToolFailed, match="init failed") as caught:
         broken.init()
     assert caught.value.diagnostics
@@ -351,9 +359,11 @@ def test_terraform_killed_in_the_middle(make: Callable[..., Root], server: State
     assert resources(server.store) == {"first", "slow", "last"}
 
 
-def test_a_state_that_could_not_be_sent_is_brought_home(tmp_path: Path, server: StateServer, heard: Listener) -> None:
+def test_a_state_that_could_not_be_sent_is_brought_home(
+    tmp_path: Path, tool: Tool, server: StateServer, heard: Listener
+) -> None:
     folder = root(tmp_path / "run", CHAIN)
-    made = Root(folder, locate(), {"TF_HTTP_RETRY_MAX": "0"}, heard, state=server)
+    made = Root(folder, tool, {"TF_HTTP_RETRY_MAX": "0"}, heard, state=server)
     made.init()
 
     def shut_down() -> None:
@@ -394,7 +404,7 @@ def test_a_state_is_pushed_where_the_backend_is_not_ours(make: Callable[..., Roo
         by_tool.save_state()
 
 
-def test_we_are_killed_in_the_middle(tmp_path: Path, heard: Listener, said: list[str]) -> None:
+def test_we_are_killed_in_the_middle(tmp_path: Path, tool: Tool, heard: Listener, said: list[str]) -> None:
     """Terraform is told to stop, leaves its state in a file, and the next run, in another folder, brings it home."""
     folder = root(tmp_path / "run", CHAIN)
     applier = subprocess.Popen(
@@ -411,7 +421,7 @@ def test_we_are_killed_in_the_middle(tmp_path: Path, heard: Listener, said: list
     assert (folder / "errored.tfstate").exists()
     with StateServer(tmp_path / "state", "operation 8", say=said.append) as server:
         (folder / "go").touch()
-        again = Root(root(tmp_path / "second", CHAIN), locate(), on_event=heard, state=server)
+        again = Root(root(tmp_path / "second", CHAIN), tool, on_event=heard, state=server)
         (again.folder / "go").touch()
         again.init()
         plan = again.plan()
@@ -479,10 +489,10 @@ def test_variables_stay_literal(make: Callable[..., Root], heard: Listener, tmp_
 
 
 def test_init_waits_while_another_fills_the_provider_cache(
-    tmp_path: Path, server: StateServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tool: Tool, server: StateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TF_PLUGIN_CACHE_DIR", str(tmp_path / "providers"))
-    made = Root(root(tmp_path / "run", MANY, {"count_of": 1}), locate(), state=server)
+    made = Root(root(tmp_path / "run", MANY, {"count_of": 1}), tool, state=server)
     stream = made._stream
 
     def while_initialising(verb: str, argv: list[str]) -> terraform._Heard:
@@ -496,10 +506,10 @@ def test_init_waits_while_another_fills_the_provider_cache(
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_two_runs_in_two_folders_on_two_states(tmp_path: Path) -> None:
+def test_two_runs_in_two_folders_on_two_states(tmp_path: Path, tool: Tool) -> None:
     def life(name: str) -> Plan:
         with StateServer(tmp_path / name / "state", name) as server:
-            made = Root(root(tmp_path / name / "run", MANY, {"count_of": 5}), locate(), state=server)
+            made = Root(root(tmp_path / name / "run", MANY, {"count_of": 5}), tool, state=server)
             made.init()
             plan = made.plan()
             made.apply(plan)
