@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REAL_HOME = Path.home()
 REAL_ENVIRONMENT = dict(os.environ)
 SCRUBBED = ("AWS_", "GOOGLE_", "CLOUDSDK_", "ARM_", "AZURE_", "KUBE", "TF_", "KARROTS_", "GIT_", "XDG_")
 LOOPBACK = ("127.", "::1", "localhost")
+
+# For the programs that tests start: whatever is not on loopback goes to a proxy that is not there, and git knows no
+# other protocol than files.
+DEAD_PROXY = "http://127.0.0.1:9"
+NO_WAY_OUT = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), DEAD_PROXY),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
+    "GIT_ALLOW_PROTOCOL": "file",
+}
 
 
 @pytest.fixture(scope="session")
@@ -24,18 +30,15 @@ def engine_bin() -> Path:
     from karrots.engine import binaries
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "environ", os.environ)
-        for name in list(os.environ):
-            if name.startswith(("XDG_", "KARROTS_", "HOME")):
-                patch.delenv(name)
+        for name in [name for name in os.environ if name not in REAL_ENVIRONMENT]:
+            patch.delenv(name)
         for name, value in REAL_ENVIRONMENT.items():
-            if name.startswith(("XDG_", "KARROTS_", "HOME", "GO")):
-                patch.setenv(name, value)
+            patch.setenv(name, value)
         return binaries.ensure(lambda *_: None).folder
 
 
 @pytest.fixture(autouse=True)
-def guarded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def guarded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home, settings and state of the test's own; a fixed git identity; no connection but to loopback."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
@@ -59,11 +62,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
         "NO_COLOR": "1",
         "TERM": "dumb",
         "COLUMNS": "80",
+        **NO_WAY_OUT,
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     _forbid_network(monkeypatch)
-    yield
 
 
 def _forbid_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.conftest import NO_WAY_OUT
 from tests.support import fleets
 from tests.support.command_line import Outcome, karrots
 from tests.support.repositories import git
@@ -72,6 +73,7 @@ def environment(root: Path, engine_bin: Path) -> dict[str, str]:
         "NO_COLOR": "1",
         "TERM": "dumb",
         "COLUMNS": "80",
+        **NO_WAY_OUT,
     }
 
 

@@ -532,6 +532,7 @@ class TestRemotes:
         ssh.chmod(0o755)
         monkeypatch.setenv("GIT_SSH", str(ssh))
         monkeypatch.setenv("GIT_SSH_VARIANT", "ssh")
+        monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ssh")
         git(repo.root, "remote", "add", "origin", "ssh://ada@example.com/fleet.git")
         with pytest.raises(LoginNeeded, match="'origin' wants a log-in") as caught:
             repo.fetch("origin", "main")
