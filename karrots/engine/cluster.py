@@ -99,9 +99,7 @@ def up(request: Request, say: Callable[[str], None]) -> Status:
             place.prepare()
             _runtime(place, state, say).converge(say)
     except OSError as error:
-        raise Failed(
-            f"cluster '{request.name}' could not be started", why=str(error), hint="karrots doctor looks at the disk"
-        ) from error
+        raise Failed(f"cluster '{request.name}' could not be started", why=str(error), hint="karrots doctor") from error
     return _required(request.id)
 
 
@@ -340,6 +338,18 @@ def strays() -> list[Stray]:
         if not _known(candidate, state):
             found.append(Stray(candidate.pid, _program(candidate), str(where)))
     return found
+
+
+def end_strays() -> list[Stray]:
+    """End the strays and name them. Under each cluster's lock: a component that is just being started is none."""
+    ended = []
+    for name in sorted({Path(stray.where).name for stray in strays()}):
+        place = folder.of(name)
+        with _locked(name):
+            left = runtime.strays_of(place, _readable(place))
+            ended += [Stray(found.pid, _program(found), str(place.path)) for found in left]
+            processes.kill(left)
+    return ended
 
 
 def _known(candidate: psutil.Process, state: State | None) -> bool:

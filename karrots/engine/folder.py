@@ -110,7 +110,7 @@ class Folder:
             raise Failed(
                 f"the engine's state of cluster '{self.path.name}' cannot be read",
                 why=f"{self.state}: {error}",
-                hint=f"karrots engine clean {self.path.name}",
+                hint="karrots engine clean",
             ) from error
 
     def save(self, state: State) -> None:

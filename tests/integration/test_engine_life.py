@@ -263,7 +263,7 @@ def test_a_killed_up_can_be_gone_on_with(fleet: Fleet, moment: str) -> None:
     assert cluster.strays() == []
 
 
-def test_what_no_state_knows_is_a_stray_and_goes_with_down(fleet: Fleet) -> None:
+def test_what_no_state_knows_is_a_stray(fleet: Fleet) -> None:
     fleet.up()
     place = folder.of("01a")
     place.state.write_text("{")
@@ -271,6 +271,14 @@ def test_what_no_state_knows_is_a_stray_and_goes_with_down(fleet: Fleet) -> None
     assert {stray.name for stray in found} == set(components.ALL)
     assert {stray.where for stray in found} == {str(place.path)}
     assert cluster.clusters()[0].problem
+    assert {stray.pid for stray in cluster.end_strays()} == {stray.pid for stray in found}
+    assert cluster.strays() == []
+    assert cluster.down("01a").files > 20
+
+
+def test_strays_go_with_down_too(fleet: Fleet) -> None:
+    fleet.up()
+    folder.of("01a").state.unlink()
     assert cluster.down("01a").processes == len(components.ALL)
     assert cluster.strays() == []
 
