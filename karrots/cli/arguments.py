@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator  # noqa: TC003  (Typer reads the type of the completion at run time)
 from typing import Annotated
 
@@ -24,6 +25,13 @@ def cluster_names(incomplete: str) -> Iterator[tuple[str, str]]:
     for record in records:
         if record.name.startswith(incomplete):
             yield record.name, f"{record.provider} · {record.branch} · {record.phase}"
+
+
+def number(value: float) -> float:
+    """`nan` lies between any two bounds, and would never be over."""
+    if math.isnan(value):
+        raise typer.BadParameter("it is not a number of seconds")
+    return value
 
 
 Name = Annotated[
@@ -53,7 +61,8 @@ On = Annotated[
 ]
 WaitFor = Annotated[Wait, typer.Option("--wait", help="How far to go before returning.")]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=1, max=7200, help="How long to wait at most.")
+    float,
+    typer.Option("--timeout", metavar="SECONDS", min=1, max=7200, callback=number, help="How long to wait at most."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes.")]

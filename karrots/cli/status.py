@@ -41,6 +41,7 @@ def command(
 
 
 def watch_status(session: Session, fetch: bool) -> None:
+    import sys
     import time
 
     from rich.console import Console
@@ -49,7 +50,7 @@ def watch_status(session: Session, fetch: bool) -> None:
 
     from karrots.ops.listing import status
 
-    if session.output is not Format.text:
+    if session.output is not Format.text or not sys.stdout.isatty():
         raise UsageError("--watch draws on a terminal", hint=f"karrots status -o {session.output}")
     settings = session.settings
     try:

@@ -183,6 +183,8 @@ def clean(settings: Settings, *, binaries_too: bool) -> Freed:
     """Removes stray processes, clusters that no Terraform state knows, and builds nobody uses."""
     import psutil
 
+    orphans = [c for c in cluster.clusters() if not (places.terraform_states() / c.id).is_dir()]
+    chosen = [c for c in orphans if settings.ask(f"Remove '{c.name}' ({c.id})? No Terraform state knows it.")]
     stopped = 0
     for stray in cluster.strays():
         try:
@@ -190,9 +192,7 @@ def clean(settings: Settings, *, binaries_too: bool) -> Freed:
             stopped += 1
         except psutil.NoSuchProcess:
             continue
-    orphans = [c for c in cluster.clusters() if not (places.terraform_states() / c.id).is_dir()]
-    for orphan in orphans:
-        if settings.ask(f"Remove the cluster '{orphan.name}' ({orphan.id})? No Terraform state knows it."):
-            stopped += cluster.down(orphan.id).processes
+    for orphan in chosen:
+        stopped += cluster.down(orphan.id).processes
     kept = {folder.name for folder in cluster.binaries_in_use()} | (set() if binaries_too else {binaries.digest()})
-    return Freed(stopped, tuple(c.name for c in orphans), tuple(binaries.prune(kept)))
+    return Freed(stopped, tuple(c.name for c in chosen), tuple(binaries.prune(kept)))
