@@ -15,12 +15,12 @@ SCRUBBED = ("AWS_", "GOOGLE_", "CLOUDSDK_", "ARM_", "AZURE_", "KUBE", "TF_", "KA
 LOOPBACK = ("127.", "::1", "localhost")
 
 # For the programs that tests start: whatever is not on loopback goes to a proxy that is not there, and git knows no
-# other protocol than files.
+# protocol but files and plain http.
 DEAD_PROXY = "http://127.0.0.1:9"
 NO_WAY_OUT = {
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), DEAD_PROXY),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
-    "GIT_ALLOW_PROTOCOL": "file",
+    "GIT_ALLOW_PROTOCOL": "file:http",
 }
 
 
