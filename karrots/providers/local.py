@@ -33,6 +33,7 @@ def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
     built = binaries.locate()
     if built is None:
         return [*checks, Check("engine", ok=False, found="not built", hint="karrots engine build")]
+    built = binaries.ensure()  # nothing to build: a folder of the user's own is tried once before anything is claimed
     offered = built.versions["kubernetes"].removeprefix("v")
     same = offered.startswith(f"{spec.kubernetes}.") or offered == spec.kubernetes
     found = offered if same else f"{offered} (cluster.yaml says {spec.kubernetes})"
