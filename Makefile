@@ -25,11 +25,11 @@ engine: $(READY) ## build the local engine: etcd, Kubernetes, kwok, Flux (once, 
 	$(BIN)/karrots engine build
 
 test: $(READY) engine ## all tests, fast tiers first
-	$(PYTEST) tests/unit tests/golden tests/cli tests/conformance
+	$(PYTEST) -n 2 tests/unit tests/golden tests/cli tests/conformance
 	$(PYTEST) tests/integration tests/e2e
 
 check: $(READY) lint types ## the fast tiers: lint, types, unit, golden, command line
-	$(PYTEST) tests/unit tests/golden tests/cli tests/conformance
+	$(PYTEST) -n 2 tests/unit tests/golden tests/cli tests/conformance
 
 lint: $(READY) ## ruff, layers, terraform fmt
 	$(BIN)/ruff check .
