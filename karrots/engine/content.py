@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,17 @@ from karrots.adapters.kube import Access, ApiRefused, ApiUnreachable, Kube, Obje
 from karrots.errors import TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NODES = "/api/v1/nodes"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 API_TIME = 60.0
 SERVED_TIME = 30.0
+DRAIN_TIME = 30.0
 LOOK_AGAIN = 0.02
 CONNECTIONS = 4
+OURS = re.compile(r"node-[0-9]+")
 # What an API server answers while parts of it are still coming up.
 NOT_YET = (403, 404, 429, 500, 503)
 
@@ -94,24 +97,33 @@ def forget_leases(kube: Kube) -> None:
 
 
 def set_nodes(kube: Kube, count: int, kubelet_port: int, version: str) -> None:
-    """As many simulated nodes as wanted; what ran on one too many moves to those that stay."""
+    """As many of our simulated nodes as wanted; what ran on one too many moves to those that stay."""
     wanted = [f"node-{number}" for number in range(count)]
-    there = [node["metadata"]["name"] for node in kube.list(NODES)]
+    there = [found["metadata"]["name"] for found in kube.list(NODES)]
     for name in wanted:
         if name not in there:
             kube.create(NODES, node(name, kubelet_port, version))
-    _drain(kube, [name for name in there if name not in wanted])
+    _remove(kube, [name for name in there if OURS.fullmatch(name) and name not in wanted])
 
 
-def _drain(kube: Kube, names: Iterable[str]) -> None:
-    gone = list(names)
-    for name in gone:
+def _remove(kube: Kube, names: Sequence[str]) -> None:
+    """Empty the nodes before they go: kwok ends no pod of a node that is gone."""
+    for name in names:
         kube.merge(f"{NODES}/{name}", {"spec": {"unschedulable": True}})
-    for name in gone:
-        for pod in list(kube.list("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")):
-            meta = pod["metadata"]
-            kube.delete(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}")
+    for name in names:
+        for pod in _pods(kube, name):
+            kube.delete(f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}")
+    for name in names:
+        _until(partial(_empty, kube, name), DRAIN_TIME, f"the pods to leave {name}")
         kube.delete(f"{NODES}/{name}")
+
+
+def _empty(kube: Kube, node_name: str) -> bool:
+    return not _pods(kube, node_name)
+
+
+def _pods(kube: Kube, node_name: str) -> list[Object]:
+    return [pod["metadata"] for pod in kube.list("/api/v1/pods", fieldSelector=f"spec.nodeName={node_name}")]
 
 
 def node(name: str, kubelet_port: int, version: str) -> Object:

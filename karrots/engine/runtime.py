@@ -78,8 +78,9 @@ class Runtime:
         write_access(self.folder, self.state)
 
     def _runs(self, name: str) -> bool:
-        known = self.state.processes.get(name)
-        return known is not None and known.argv == components.argv(name, self._layout) and processes.alive(known)
+        """It is alive and does what it should; by which of its names Python was called does not count."""
+        known, wanted = self.state.processes.get(name), components.argv(name, self._layout)
+        return known is not None and known.argv[1:] == wanted[1:] and processes.alive(known)
 
     def _make_room(self, due: Sequence[str]) -> None:
         """End what is left of the components to start; then nobody else may be on their ports."""

@@ -224,9 +224,10 @@ def test_nodes_come_and_go_and_take_their_pods_along(fleet: Fleet) -> None:
     eventually(lambda: kube.get("/api/v1/namespaces/default/serviceaccounts/default"))
     pod = {"spec": {"nodeName": "node-2", "containers": [{"name": "a", "image": "a"}]}}
     kube.create("/api/v1/namespaces/default/pods", {**named("on-2"), **pod, "kind": "Pod"})
+    kube.create(content.NODES, {**named("somebody-elses"), "kind": "Node"})
     cluster.nodes("01a", 1)
-    assert {node["metadata"]["name"] for node in kube.list(content.NODES)} == {"node-0"}
-    eventually(lambda: kube.get("/api/v1/namespaces/default/pods/on-2") is None)
+    assert {node["metadata"]["name"] for node in kube.list(content.NODES)} == {"node-0", "somebody-elses"}
+    assert kube.get("/api/v1/namespaces/default/pods/on-2") is None
     assert engine.required().nodes == 1
 
 
