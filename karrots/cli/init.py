@@ -31,7 +31,9 @@ def command(
 
       karrots init --cluster prod --domain shop.example.com
     """
-    from karrots.ops.init import InitOptions, init
+    from karrots.ops.init import init
+    from karrots.render.fleet import FleetOptions
 
-    result = init(session.settings, InitOptions(cluster, domain, provider, pool, prefix, commit))
+    options = FleetOptions(cluster=cluster, domain=domain, provider=provider, pool=pool, prefix=prefix)
+    result = init(session.settings, options, commit=commit)
     session.show(result, lambda: initialised_text(result), lambda: list(result.files))

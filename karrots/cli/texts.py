@@ -202,7 +202,7 @@ def rendered_text(rendered: Rendered) -> str:
 
 
 def initialised_text(done: Initialised) -> str:
-    listing = "".join(f"created  {path}\n" for path in done.files)
+    listing = "".join(f"{what:8} {path}\n" for path, what in done.files.items())
     commit = f"committed {done.commit[:10]}\n" if done.commit else "not committed: git add . && git commit\n"
     return f"{listing}{commit}\nnext: cd {done.directory} && karrots create\n"
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from karrots import __version__, places
-from karrots.adapters import terraform
+from karrots import __version__
 from karrots.adapters.git import installed_version
 from karrots.errors import KarrotsError
 from karrots.fleet.workspace import Workspace
 from karrots.providers.base import Check
+from karrots.steps import preflight
 
 if TYPE_CHECKING:
     from karrots.ops.settings import Settings
 
 GIT_FLOOR = (2, 38)
 ENGINE_BYTES = 6 * 2**30
-RUN_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,14 @@ class Diagnosis:
 
 
 def doctor(settings: Settings) -> Diagnosis:
-    return Diagnosis((karrots(), git(), git_identity(settings), terraform_tool(), engine(), disk(), fleet(settings)))
+    return Diagnosis(
+        (karrots(), git(), git_identity(settings), preflight.terraform_tool(), engine(), disk(), fleet(settings))
+    )
 
 
 def versions() -> Diagnosis:
     """What is installed; nothing of it is a problem here."""
-    return Diagnosis((karrots(), git(), terraform_tool(), engine()))
+    return Diagnosis((karrots(), git(), preflight.terraform_tool(), engine()))
 
 
 def karrots() -> Check:
@@ -57,25 +57,9 @@ def git() -> Check:
 
 def git_identity(settings: Settings) -> Check:
     try:
-        found = Workspace.open(settings.start).repo.identity()
+        return preflight.git_identity(Workspace.open(settings.start).repo)
     except KarrotsError:
         return Check("git identity", ok=True, found="not looked at outside a repository")
-    if found is None:
-        return Check(
-            "git identity",
-            ok=False,
-            found="not set",
-            hint="git config --global user.name …; git config --global user.email …",
-        )
-    return Check("git identity", ok=True, found=f"{found[0]} <{found[1]}>")
-
-
-def terraform_tool() -> Check:
-    try:
-        tool = terraform.locate()
-    except KarrotsError as error:
-        return Check("terraform", ok=False, found=error.message, hint=error.hint)
-    return Check("terraform", ok=True, found=f"{tool.kind} {tool.version} ({tool.path})")
 
 
 def engine() -> Check:
@@ -95,15 +79,14 @@ def engine() -> Check:
 
 
 def disk() -> Check:
+    """Room for clusters, and for the engine's build where it is not there yet."""
     from karrots.engine import binaries
 
-    free = shutil.disk_usage(places.private_folder(places.state())).free
     try:
-        needed = RUN_BYTES if binaries.locate() is not None else ENGINE_BYTES
+        built = binaries.locate() is not None
     except KarrotsError:
-        needed = ENGINE_BYTES
-    hint = "" if free >= needed else f"free {needed / 2**30:.1f} GiB, or: karrots engine clean"
-    return Check("disk", ok=free >= needed, found=f"{free / 2**30:.1f} GiB free", hint=hint)
+        built = False
+    return preflight.disk_space(preflight.SPACE_NEEDED if built else ENGINE_BYTES)
 
 
 def fleet(settings: Settings) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from karrots import places
@@ -16,18 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from karrots.ops.settings import Settings
-
-
-@dataclass(frozen=True)
-class InitOptions:
-    """`cluster` names the first cluster directory, `commit` makes the first commit too."""
-
-    cluster: str = "qa"
-    domain: str = "example.com"
-    provider: str = "local"
-    pool: str = "10.64.0.0/10"
-    prefix: int = 20
-    commit: bool = True
+    from karrots.render.fleet import FleetOptions
 
 
 @dataclass(frozen=True)
@@ -38,27 +28,23 @@ class Initialised:
     commit: str | None
 
 
-def init(settings: Settings, options: InitOptions) -> Initialised:
+def init(settings: Settings, options: FleetOptions, *, commit: bool) -> Initialised:
+    """`options.cluster` names the cluster directory; with `commit` what was written is committed too."""
     check_name(options.cluster)
     files = rendered(options)
     repo = repository(settings.start)
+    files = without_shared(repo.root, files)
     refuse_overwrite(repo.root, files)
     written: dict[str, str] = {done.path: done.outcome for done in write(files, repo.root)}
-    commit = first_commit(repo, list(files), options) if options.commit else None
-    return Initialised(str(repo.root), f"clusters/{options.cluster}", written, commit)
+    fresh = [path for path, outcome in written.items() if outcome != "same"]
+    made = first_commit(repo, fresh, options) if commit and fresh else None
+    return Initialised(str(repo.root), f"clusters/{options.cluster}", written, made)
 
 
-def rendered(options: InitOptions) -> dict[str, str]:
+def rendered(options: FleetOptions) -> dict[str, str]:
     """Raises UsageError for an option that does not fit, before anything is made."""
-    wanted = new_fleet.FleetOptions(
-        cluster=options.cluster,
-        domain=options.domain,
-        provider=options.provider,
-        pool=options.pool,
-        prefix=options.prefix,
-    )
     try:
-        return new_fleet.render(wanted, places.templates())
+        return new_fleet.render(options, places.templates())
     except UsageError as error:
         error.hint = "karrots init --help"
         raise
@@ -76,6 +62,12 @@ def repository(start: Path) -> Repository:
         return Repository.discover(start)
 
 
+def without_shared(root: Path, files: dict[str, str]) -> dict[str, str]:
+    """A further cluster directory leaves what the fleet shares (karrots.yaml, .gitignore, schemas) as it stands."""
+    own = {path: text for path, text in files.items() if len(PurePosixPath(path).parts) > 2}
+    return own | {path: text for path, text in files.items() if path not in own and not (root / path).exists()}
+
+
 def refuse_overwrite(root: Path, files: dict[str, str]) -> None:
     """Existing files are never written over, unless they say the same already."""
     clash = [done.path for done in compare(files, root) if done.outcome == "changed"]
@@ -87,7 +79,7 @@ def refuse_overwrite(root: Path, files: dict[str, str]) -> None:
         )
 
 
-def first_commit(repo: Repository, paths: list[str], options: InitOptions) -> str | None:
+def first_commit(repo: Repository, paths: list[str], options: FleetOptions) -> str | None:
     """Only the new files, and only where git knows who commits."""
     if repo.identity() is None:
         return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
+from karrots import places
 from karrots.adapters import terraform
 from karrots.errors import KarrotsError, PreflightFailed
 from karrots.pipeline import Done, Needed
@@ -12,6 +14,7 @@ from karrots.report.text import count_text
 from karrots.steps.content import committed, errors_of, findings
 
 if TYPE_CHECKING:
+    from karrots.adapters.git import Repository
     from karrots.steps.context import Context
 
 SPACE_NEEDED = 512 * 2**20
@@ -46,7 +49,7 @@ def refuse_problems(ctx: Context) -> None:
 
 def checks(ctx: Context) -> list[Check]:
     return [
-        git_identity(ctx),
+        git_identity(ctx.workspace.repo),
         terraform_tool(),
         disk_space(),
         *ctx.provider.preflight(ctx.spec, ctx.record),
@@ -54,12 +57,11 @@ def checks(ctx: Context) -> list[Check]:
     ]
 
 
-def git_identity(ctx: Context) -> Check:
-    found = ctx.workspace.repo.identity()
+def git_identity(repo: Repository) -> Check:
+    found = repo.identity()
     if found is None:
-        return Check(
-            "git identity", ok=False, found="not set", hint="git config user.name 'You'; git config user.email you@…"
-        )
+        hint = "git config --global user.name 'Your Name'\ngit config --global user.email you@example.com"
+        return Check("git identity", ok=False, found="not set", hint=hint)
     return Check("git identity", ok=True, found=f"{found[0]} <{found[1]}>")
 
 
@@ -68,17 +70,14 @@ def terraform_tool() -> Check:
         tool = terraform.locate()
     except KarrotsError as error:
         return Check("terraform", ok=False, found=error.message, hint=error.hint)
-    return Check("terraform", ok=True, found=f"{tool.kind} {tool.version}")
+    return Check("terraform", ok=True, found=f"{tool.kind} {tool.version} ({tool.path})")
 
 
-def disk_space() -> Check:
-    import shutil
-
-    from karrots import places
-
+def disk_space(needed: int = SPACE_NEEDED) -> Check:
+    """`needed` in bytes, where karrots keeps states and clusters."""
     free = shutil.disk_usage(places.private_folder(places.state())).free
-    hint = "" if free > SPACE_NEEDED else "karrots engine clean"
-    return Check("disk", ok=free > SPACE_NEEDED, found=f"{free / 2**30:.1f} GiB free", hint=hint)
+    hint = "" if free >= needed else f"free {needed / 2**30:.1f} GiB, or: karrots engine clean"
+    return Check("disk", ok=free >= needed, found=f"{free / 2**30:.1f} GiB free", hint=hint)
 
 
 def content(ctx: Context) -> list[Check]:
