@@ -19,6 +19,7 @@ from karrots.ops.settings import Settings
 from karrots.report import streams
 from karrots.report.document import Format, document, dump
 from karrots.report.reporters import JsonReporter, PlainReporter, QuietReporter
+from karrots.report.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +102,7 @@ class Session:
         if self.output is Format.text:
             write(text())
         elif self.output is Format.name:
-            write("".join(f"{name}\n" for name in names()))
+            write("".join(f"{' '.join(clean(name).split())}\n" for name in names()))
         else:
             write(dump(document(result), self.output))
 

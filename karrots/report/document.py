@@ -37,10 +37,10 @@ def plain(value: Any) -> Any:
 
 
 def dump(content: Any, form: Format) -> str:
+    """In ASCII it passes every pipe whole, also a file name that is not UTF-8, and cannot steer a terminal."""
     if form is Format.yaml:
         import yaml
 
-        text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        text: str = yaml.safe_dump(content, sort_keys=False)
         return text
-    # In ASCII it passes every pipe whole, also a file name that is not UTF-8.
     return json.dumps(content, indent=2) + "\n"
