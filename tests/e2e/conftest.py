@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.conftest import NO_WAY_OUT
-from tests.support import fleets
+from tests.support import environment, fleets
 from tests.support.command_line import Outcome, karrots
 from tests.support.repositories import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-SCRUBBED = ("AWS_", "GOOGLE_", "CLOUDSDK_", "ARM_", "AZURE_", "KUBE", "TF_", "KARROTS_", "GIT_", "XDG_")
 
 
 @dataclass(frozen=True)
@@ -54,35 +51,13 @@ class World:
         ]
 
 
-def environment(root: Path, engine_bin: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SCRUBBED)}
-    (root / "terraformrc").write_text("")
-    (root / "gitconfig").write_text("[init]\n\tdefaultBranch = main\n")
-    return kept | {
-        "HOME": str(root),
-        "KARROTS_HOME": str(root / "karrots"),
-        "KARROTS_ENGINE_BIN": str(engine_bin),
-        "TMPDIR": str(root / "tmp"),
-        "TF_CLI_CONFIG_FILE": str(root / "terraformrc"),
-        "GIT_CONFIG_GLOBAL": str(root / "gitconfig"),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "Ada Example",
-        "GIT_AUTHOR_EMAIL": "ada@example.com",
-        "GIT_COMMITTER_NAME": "Ada Example",
-        "GIT_COMMITTER_EMAIL": "ada@example.com",
-        "NO_COLOR": "1",
-        "TERM": "dumb",
-        "COLUMNS": "80",
-        **NO_WAY_OUT,
-    }
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, engine_bin: Path) -> Iterator[World]:
     """The shop without its HelmRelease, so that nothing waits for Helm; whatever runs at the end is taken down."""
     root = tmp_path_factory.mktemp("world")
     (root / "tmp").mkdir()
-    env = environment(root, engine_bin)
+    own = {"KARROTS_ENGINE_BIN": str(engine_bin), "TMPDIR": str(root / "tmp")}
+    env = environment.inherited() | environment.settings(root) | own
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setenv(name, value)
