@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REAL_ENVIRONMENT = dict(os.environ)
 LOOPBACK = ("127.", "::1", "localhost")
