@@ -78,9 +78,6 @@ def environment(name: str, layout: Layout) -> dict[str, str]:
     own = {"HOME": str(layout.folder.path / "home"), "TMPDIR": str(layout.folder.path / "tmp")}
     if name == "git-server":
         return process.environment(own, inherit=("PYTHONPATH",))
-    if name == "kube-apiserver":
-        # collecting half as often takes a tenth of the work out of its start, for 50 MiB
-        own["GOGC"] = "200"
     if name in FLUX:
         own |= {
             "KUBECONFIG": str(layout.folder.kubeconfig),
