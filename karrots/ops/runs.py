@@ -76,7 +76,7 @@ def _lives(first: dict[str, Any]) -> bool:
 
 def one(run_id: str) -> RunLog:
     """`last`, an id, or the beginning of one. Raises NotFound."""
-    for folder in past_runs():
+    for folder in past_runs() if run_id else ():
         run = read(folder) if run_id == "last" or folder.name.startswith(run_id.lower()) else None
         if run is not None:
             files = sorted(
