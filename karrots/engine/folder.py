@@ -145,7 +145,11 @@ def lock(cluster_id: str) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a whole file of mode 0600 or leave the old one."""
+    """Write a whole file of mode 0600 or leave the old one.
+
+    Unlike adapters.files.write_atomic it does not wait for the disk: a start writes two dozen times, and what a power
+    loss could take with it (who runs, on which port) it has ended anyway.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as sink:
         sink.write(text)
