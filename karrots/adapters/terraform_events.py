@@ -152,6 +152,8 @@ def decode(line: str) -> Event | None:
         return None
     try:
         message = json.loads(line)
+        if "type" not in message:
+            return Said(message["@message"])  # OpenTofu's init
         read = _READERS.get(message["type"])
         return read(message) if read else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -228,11 +228,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _acquire(self, body: bytes) -> _Answer:
         state = self.server.state
+        info = _lock_info(body)
         try:
-            acquired = self._store.acquire(_lock_info(body), state.holder)
-        except KarrotsError as error:
+            acquired = self._store.acquire(info, state.holder)
+        except StateLocked as error:
             state.wait_for(error)
             raise
+        except Failed as error:
+            # Terraform would ask again after a conflict, for as long as it waits for a lock.
+            state.wait_for(error)
+            return _Answer(HTTPStatus.PRECONDITION_FAILED, error.message.encode())
         state.blocked = None
         state.say_acquired(acquired)
         return _Answer(HTTPStatus.OK)

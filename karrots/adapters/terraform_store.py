@@ -53,11 +53,14 @@ class StateMalformed(Failed):
 class StateLocked(Locked):
     """Somebody else works on this state."""
 
-    def __init__(self, lock: Lock) -> None:
+    def __init__(self, lock: Lock, file: Path) -> None:
+        hint = "wait until it has ended, then run the same command again"
+        if lock.host != socket.gethostname():
+            hint += f"; if {lock.host} is gone or is this computer by an earlier name: rm {file}"
         super().__init__(
             f"the Terraform state is locked by {lock.holder}",
             why=f"{lock.operation or 'an operation'} since {lock.since}, process {lock.pid} on {lock.host}",
-            hint="wait until it has ended, then run the same command again",
+            hint=hint,
         )
         self.lock = lock
 
@@ -231,7 +234,7 @@ class StateStore:
         with self._guard():
             before = self._read_lock()
             if before and self._is_held(before):
-                raise StateLocked(before)
+                raise StateLocked(before, self._lock)
             rescued = tuple(self._rescue())
             self._write_lock(info, holder)
             return Acquired(before, rescued)
@@ -257,7 +260,7 @@ class StateStore:
         with self._guard():
             lock = self._read_lock()
             if lock and (lock_id not in {None, lock.id} or not self._is_mine(lock)):
-                raise StateLocked(lock)
+                raise StateLocked(lock, self._lock)
             self._lock.unlink(missing_ok=True)
             if self._held is not None:
                 os.close(self._held)
@@ -352,7 +355,7 @@ class StateStore:
                 "a Terraform state was sent without holding the lock", why="karrots never runs with -lock=false"
             )
         if lock.id != lock_id:
-            raise StateLocked(lock)
+            raise StateLocked(lock, self._lock)
 
     def _check_succession(self, state: dict[str, Any], data: bytes) -> None:
         before = self.current()
@@ -373,7 +376,7 @@ class StateStore:
     def _refuse_if_locked(self) -> None:
         lock = self._read_lock()
         if lock and self._is_held(lock):
-            raise StateLocked(lock)
+            raise StateLocked(lock, self._lock)
 
     def _read_lock(self) -> Lock | None:
         try:
@@ -447,8 +450,9 @@ def _founded(data: bytes) -> tuple[dict[str, Any], bytes]:
     """The first state of a cluster, with a lineage: Terraform gives it one no sooner than it can send it."""
     try:
         state = json.loads(data)
-        if state["lineage"] == "" and state["serial"] == 0:
-            data = json.dumps(state | {"lineage": str(uuid.uuid4()), "serial": 1}, indent=2).encode()
+        if state["lineage"] == "":
+            first = {"lineage": str(uuid.uuid4()), "serial": max(state["serial"], 1)}
+            data = json.dumps(state | first, indent=2).encode()
     except (ValueError, TypeError, KeyError, RecursionError):
         pass  # _parse says what is wrong with it
     return _parse(data), data

@@ -66,6 +66,11 @@ def test_a_line_becomes_an_event(text: str, expected: events.Event) -> None:
     assert events.decode(text) == expected
 
 
+def test_a_message_without_a_type_is_text() -> None:
+    text = '{"@level":"info","@message":"Initializing the backend...","@module":"tofu.ui"}'
+    assert events.decode(text) == events.Said("Initializing the backend...")
+
+
 def test_a_diagnostic_keeps_address_file_and_line() -> None:
     found = {
         "summary": "broken", "detail": " at length \n", "address": "a.b",

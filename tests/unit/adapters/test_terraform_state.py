@@ -91,6 +91,14 @@ def test_who_waits_is_told_once_for_whom(server: StateServer, said: list[str], t
     assert server.blocked is None
 
 
+def test_what_stands_in_the_way_of_a_lock_is_not_asked_for_again(server: StateServer, said: list[str]) -> None:
+    server.store.folder.mkdir(parents=True)
+    (server.store.folder / "lock.json").write_text("{}")
+    assert lock(server) == 412
+    assert "cannot be read" in said[0]
+    assert server.blocked is not None
+
+
 def test_an_unlock_with_another_id_is_refused(server: StateServer) -> None:
     lock(server, "one")
     assert unlock(server, "two") == 423

@@ -296,8 +296,9 @@ def test_a_holder_on_another_computer_counts_as_alive(locked: StateStore) -> Non
     written = json.loads((locked.folder / "lock.json").read_bytes())
     locked.release()
     (locked.folder / "lock.json").write_text(json.dumps(written | {"host": "elsewhere.example"}))
-    with pytest.raises(StateLocked, match="operation 1"):
+    with pytest.raises(StateLocked, match="operation 1") as caught:
         locked.acquire(lock_info("two"), "operation 2")
+    assert caught.value.hint.endswith(f"rm {locked.folder / 'lock.json'}")
 
 
 def test_a_lock_that_a_power_cut_emptied_is_nobodys(locked: StateStore) -> None:
@@ -367,9 +368,11 @@ def test_a_state_left_in_a_file_is_taken_over(store: StateStore, tmp_path: Path)
         store.adopt(left)
 
 
-def test_the_first_state_of_all_left_in_a_file_gets_a_lineage(store: StateStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("serial", [0, 1])
+def test_the_first_state_of_all_left_in_a_file_gets_a_lineage(store: StateStore, tmp_path: Path, serial: int) -> None:
+    """Terraform leaves it with serial 0, OpenTofu with 1."""
     left = tmp_path / "errored.tfstate"
-    left.write_bytes(state(0, lineage="", resources=2))
+    left.write_bytes(state(serial, lineage="", resources=2))
     assert store.adopt(left) is True
     assert (store.serial, store.resources()) == (1, 2)
     assert store.lineage
