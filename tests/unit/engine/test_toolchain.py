@@ -60,7 +60,7 @@ def test_without_any_go_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("setting", "used"),
     [
-        ("https://proxy.golang.org,direct", "https://proxy.golang.org"),
+        ("https://proxy.example.com,direct", "https://proxy.example.com"),
         ("https://a.example|https://b.example|direct", "https://a.example|https://b.example"),
         ("https://a.example", "https://a.example"),
         ("direct", "direct"),
