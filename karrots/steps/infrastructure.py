@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from karrots import places
 from karrots.adapters import kube, terraform
 from karrots.adapters import terraform_events as events
+from karrots.adapters.terraform_run import INSISTENCE
 from karrots.adapters.terraform_state import StateServer
 from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Refused
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from karrots.providers.base import Provider
     from karrots.spec.cluster import ClusterSpec
     from karrots.steps.context import Context
+
+
+STOPPING = "Terraform finishes what it is doing, so that nothing is lost; a third Ctrl-C ends it at once"
 
 
 def state_folder(record: Record) -> Path:
