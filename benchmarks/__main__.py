@@ -1,0 +1,94 @@
+"""`python -m benchmarks [ROW …]`: the figures, side by side with what one would use instead (docs/benchmarks.md)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import kwokctl, machine, runner, suite, table
+from benchmarks.row import Bench
+from karrots.app import error_text
+from karrots.engine import binaries
+from karrots.errors import KarrotsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.row import Result
+
+REPEAT = 5
+# Above this something else runs too, and the figures are not of karrots alone.
+QUIET = 1.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every row has a correct result, also where a target is missed; 1 when one has not."""
+    asked = parser().parse_args(arguments)
+    try:
+        results, facts = run(asked.rows, asked.repeat)
+    except KarrotsError as error:
+        sys.stderr.write(error_text(error))
+        return int(error.code)
+    written = json.dumps(document(results, facts), indent=2, ensure_ascii=False) + "\n"
+    if asked.output:
+        asked.output.write_text(written, encoding="utf-8")
+    sys.stdout.write(written if asked.form == "json" else table.render(results, facts))
+    return 1 if any(result.failure for result in results) else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="karrots beside what one would use instead"
+    )
+    found.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(suite.ROWS)}; all when none is named")
+    found.add_argument("--repeat", type=positive, default=REPEAT, help="counted rounds; one before them is not counted")
+    found.add_argument("-o", dest="form", choices=("text", "json"), default="text", help="form on stdout")
+    found.add_argument("--output", type=Path, help="write the JSON to this file too")
+    return found
+
+
+def positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("at least one round")
+    return int(text)
+
+
+def run(names: Sequence[str], repeat: int) -> tuple[list[Result], Mapping[str, str]]:
+    rows = suite.chosen(names)
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        say(f"the load of this computer is {load:.2f}: something else runs, and takes its share")
+    facts = machine.facts()
+    bench = prepare()
+    return [runner.measure(row, bench, repeat, say) for row in rows], facts
+
+
+def prepare() -> Bench:
+    """Builds what is not there, which is never part of a measurement."""
+    engine = binaries.ensure(lambda *_: None).folder
+    try:
+        return Bench(engine, kwokctl.build())
+    except KarrotsError as error:
+        return Bench(engine, None, f"kwokctl could not be built: {runner.reason(error)}")
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def document(results: Sequence[Result], facts: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "apiVersion": "karrots.dev/v1",
+        "kind": "Benchmarks",
+        "machine": dict(facts),
+        "rows": [result.document() for result in results],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Runs a row: rounds of all contenders, one after another, in changing order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.row import KARROTS, Result, Wrong
+from karrots.errors import KarrotsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.row import Bench, Contest, Reading, Row
+
+FEWER = 3
+
+
+def measure(row: Row, bench: Bench, repeat: int, say: Callable[[str], None]) -> Result:
+    """A row that cannot be set up is a failed row, and the others go on."""
+    try:
+        with row.stage(bench) as contest:
+            return contend(row, contest, rounds(row, repeat), say)
+    except (Wrong, KarrotsError, OSError) as error:
+        return Result(row, {}, {KARROTS: reason(error)})
+
+
+def rounds(row: Row, repeat: int) -> int:
+    return min(repeat, FEWER) if row.long else repeat * row.often
+
+
+def contend(row: Row, contest: Contest, count: int, say: Callable[[str], None]) -> Result:
+    """The first round warms caches and is not counted; a peer that fails drops out, karrots' failure ends the row.
+
+    Each second round goes backwards, so that nobody always profits from what ran before.
+    """
+    say(f"{row.name}: 1 + {count} rounds")
+    runs: dict[str, list[Reading]] = {name: [] for name in contest.contenders}
+    failures: dict[str, str] = {}
+    for turn in range(count + 1):
+        names = [name for name in contest.contenders if name not in failures]
+        for name in names if turn % 2 == 0 else reversed(names):
+            try:
+                reading = contest.contenders[name]()
+            except (Wrong, KarrotsError, OSError) as error:
+                failures[name] = reason(error)
+                continue
+            if turn:
+                runs[name].append(reading)
+        if KARROTS in failures:
+            break
+    return Result(row, {name: tuple(found) for name, found in runs.items() if name not in failures}, failures)
+
+
+def reason(error: Exception) -> str:
+    why = getattr(error, "why", "")
+    said = " ".join(f"{error}: {why}".split() if why else str(error).split())
+    return said[:400] or type(error).__name__
