@@ -91,9 +91,7 @@ def _narrator(ctx: Context) -> Callable[[Event], None]:
             case events.ProvisionerSaid(text=text) if not text.startswith("Executing:"):
                 ctx.run.progress(text.strip())
             case events.Stopping(presses=presses):
-                ctx.run.warn(
-                    "Terraform finishes what it is doing" if presses == 1 else "Terraform is told again to stop"
-                )
+                ctx.run.warn(STOPPING if presses < INSISTENCE else "Terraform is told to end at once")
 
     return on_event
 
