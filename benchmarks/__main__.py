@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     written = json.dumps(document(results, facts), indent=2, ensure_ascii=False) + "\n"
     if asked.output:
         asked.output.write_text(written, encoding="utf-8")
-    sys.stdout.write(written if asked.form == "json" else table.render(results, facts))
+    forms = {"json": written, "markdown": table.markdown(results), "text": table.render(results, facts)}
+    sys.stdout.write(forms[asked.form])
     return 1 if any(result.failure for result in results) else 0
 
 
@@ -46,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(suite.ROWS)}; all when none is named")
     found.add_argument("--repeat", type=positive, default=REPEAT, help="counted rounds; one before them is not counted")
-    found.add_argument("-o", dest="form", choices=("text", "json"), default="text", help="form on stdout")
+    found.add_argument("-o", dest="form", choices=("text", "json", "markdown"), default="text", help="form on stdout")
     found.add_argument("--output", type=Path, help="write the JSON to this file too")
     return found
 

@@ -24,6 +24,12 @@ def render(results: Sequence[Result], machine: Mapping[str, str]) -> str:
     return "\n".join(parts)
 
 
+def markdown(results: Sequence[Result]) -> str:
+    """The table alone, as docs/benchmarks.md holds it."""
+    rows = [HEAD, tuple("---" for _ in HEAD), *(line for result in results for line in lines(result))]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
 def lines(result: Result) -> list[tuple[str, ...]]:
     """One line a peer; the row's own cells stand on the first."""
     row = result.row

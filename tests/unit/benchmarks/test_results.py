@@ -119,6 +119,12 @@ def test_what_was_seen_beside_is_shown_by_its_median() -> None:
     assert "a thing: karrots: apply 200 ms" in table.render([found], {})
 
 
+def test_the_table_as_markdown() -> None:
+    text = table.markdown([result([1.0], [2.0], Target(times=3.0))])
+    assert text.splitlines()[2] == "| a thing | 1.00 s | peer | 2.00 s | 2.00 | ratio ≥ 3 | short |"
+    assert {line.count("|") for line in text.splitlines()} == {8}
+
+
 class Clock:
     """Contenders that count their runs."""
 
