@@ -44,10 +44,10 @@ def _answers(kube: Kube) -> bool:
 
 
 def serve_kinds(access: Access, kinds: Sequence[Object], *, update: bool) -> None:
-    """Make the custom kinds, over some connections at once, and wait until each can be listed.
+    """Make the custom kinds, over some connections at once, and wait until each is really served.
 
-    `update` brings those that are there to what they should say. Listing is what counts: right after a kind is
-    Established the server still answers 429 with a Retry-After of a second, which controllers would sleep through.
+    `update` brings those that are there to what they should say. Established is not enough: for a while after it the
+    server answers lists with 429 and a Retry-After of a second, which controllers sleep through.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -63,7 +63,7 @@ def _serve(access: Access, kinds: Sequence[Object], update: bool) -> None:  # no
         for kind in kinds:
             _until(partial(_made, kube, kind, update), SERVED_TIME, f"{kind['metadata']['name']} to be accepted")
         for kind in kinds:
-            _until(partial(_listed, kube, kind), SERVED_TIME, f"{kind['metadata']['name']} to be served")
+            _until(partial(_served, kube, kind), SERVED_TIME, f"{kind['metadata']['name']} to be served")
     finally:
         kube.close()
 
@@ -79,11 +79,20 @@ def _made(kube: Kube, kind: Object, update: bool) -> bool:  # noqa: FBT001
     return True
 
 
-def _listed(kube: Kube, kind: Object) -> bool:
+def _served(kube: Kube, kind: Object) -> bool:
+    """Listed and discovered: a Flux controller ends at once when discovery does not know its kind yet."""
     group, plural = kind["spec"]["group"], kind["spec"]["names"]["plural"]
-    served = [version["name"] for version in kind["spec"]["versions"] if version["served"]]
-    lists = (f"/apis/{group}/{version}/{plural}?limit=1&resourceVersion=0" for version in served)
-    return all(kube.request("GET", path)[0] == 200 for path in lists)
+    versions = [f"/apis/{group}/{version['name']}" for version in kind["spec"]["versions"] if version["served"]]
+    return all(_lists(kube, version, plural) and _discovers(kube, version, plural) for version in versions)
+
+
+def _lists(kube: Kube, version: str, plural: str) -> bool:
+    return kube.request("GET", f"{version}/{plural}?limit=1&resourceVersion=0")[0] == 200
+
+
+def _discovers(kube: Kube, version: str, plural: str) -> bool:
+    status, found = kube.request("GET", version)
+    return status == 200 and any(resource["name"] == plural for resource in found["resources"])
 
 
 def make_namespace(kube: Kube, name: str) -> None:
