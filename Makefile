@@ -31,7 +31,7 @@ test: $(READY) engine ## all tests, fast tiers first
 check: $(READY) lint types ## the fast tiers: lint, types, unit, golden, command line
 	$(PYTEST) -n 2 tests/unit tests/golden tests/cli tests/conformance
 
-lint: $(READY) ## ruff, layers, terraform fmt
+lint: $(READY) ## ruff and the layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports

@@ -152,6 +152,9 @@ class Pipeline(Generic[ContextT_contra]):
                 raise
             self._tell_failure(known)
             raise known from caught
+        except Exception as error:
+            self._run.write("failed", step=self._run.current, message=type(error).__name__)
+            raise
         self._run.write("finished", seconds=self._run.seconds)
 
     def _tell_failure(self, error: KarrotsError) -> None:

@@ -24,6 +24,7 @@ GIT_SECRET = "karrots-git"  # noqa: S105  (the name of an object)
 GIT_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/gitrepositories"
 KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations"
 HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases"
+HELM_CHARTS = "/apis/source.toolkit.fluxcd.io/v1/helmcharts"
 
 RETRY_INTERVAL = "10s"
 # Should a committed pair ever get into the root's inventory, dropping it again must not delete the root itself, which
@@ -52,7 +53,10 @@ class Sync:
 
 @dataclass(frozen=True)
 class FluxObject:
-    """`ready` is None while nobody can tell yet. `revision` is what was last applied, e.g. main@sha1:0d5…"""
+    """`ready` is None while nobody can tell yet. `revision` is what was last applied, e.g. main@sha1:0d5…
+
+    `follows_fleet`: its source is the fleet repository, so its revision is one of the branch's commits.
+    """
 
     kind: str
     namespace: str
@@ -62,6 +66,7 @@ class FluxObject:
     message: str
     revision: str
     suspended: bool
+    follows_fleet: bool = False
     depends: tuple[str, ...] = ()
 
     @property
@@ -90,10 +95,8 @@ class FluxState:
         root = [o for o in self.objects if o.kind == "Kustomization" and o.name == ROOT and o.namespace == NAMESPACE]
         if not root or any(o.ready is not True for o in self.objects if not o.suspended):
             return False
-        following = [
-            o for o in self.objects if o.kind == "Kustomization" and not o.suspended and "@sha1:" in o.revision
-        ]
-        return bool(root[0].revision) and all(o.revision.endswith(commit) for o in following)
+        following = [o for o in self.objects if o.follows_fleet and not o.suspended]
+        return all(o.revision.endswith(f":{commit}") for o in following)
 
 
 def _waits(obj: FluxObject) -> bool:
@@ -132,7 +135,13 @@ def git_secret(data: Mapping[str, str]) -> Object:
 
 
 def source(sync: Sync) -> Object:
-    spec: Object = {"interval": sync.interval, "url": sync.access.url, "ref": {"branch": sync.branch}, "timeout": "60s"}
+    spec: Object = {
+        "interval": sync.interval,
+        "url": sync.access.url,
+        "ref": {"branch": sync.branch},
+        "timeout": "60s",
+        "suspend": False,  # said, so that a cluster whose destroy was interrupted is woken again
+    }
     if sync.access.secret:
         spec["secretRef"] = {"name": GIT_SECRET}
     return {
@@ -156,6 +165,7 @@ def root(sync: Sync) -> Object:
             "path": f"./{sync.path}",
             "prune": True,
             "deletionPolicy": "Delete",
+            "suspend": False,
             "sourceRef": {"kind": "GitRepository", "name": ROOT},
             "postBuild": {"substituteFrom": [{"kind": "ConfigMap", "name": IDENTITY, "optional": False}]},
             "patches": [
@@ -210,11 +220,9 @@ def live_identity(kube: Kube) -> dict[str, str] | None:
     return None if found is None else dict(found.get("data") or {})
 
 
-def ask_to_look(kube: Kube, now: dt.datetime) -> str:
-    """Ask source-controller to fetch at once; Kustomizations follow their source by watch. Returns the token."""
-    token = now.isoformat()
-    kube.merge(f"{_in(GIT_REPOSITORIES)}/{ROOT}", {"metadata": {"annotations": {REQUESTED_AT: token}}})
-    return token
+def ask_to_look(kube: Kube, now: dt.datetime) -> None:
+    """Ask source-controller to fetch at once; Kustomizations and charts follow their source by watch."""
+    kube.merge(f"{_in(GIT_REPOSITORIES)}/{ROOT}", {"metadata": {"annotations": {REQUESTED_AT: now.isoformat()}}})
 
 
 def ask_all(kube: Kube, now: dt.datetime) -> None:
@@ -228,12 +236,13 @@ def ask_all(kube: Kube, now: dt.datetime) -> None:
 
 
 def state(kube: Kube) -> FluxState:
-    """Every GitRepository, Kustomization and HelmRelease of the cluster."""
+    """Every GitRepository, Kustomization, HelmChart and HelmRelease of the cluster."""
     objects = [
         _read(kind, obj)
         for kind, collection in (
             ("GitRepository", GIT_REPOSITORIES),
             ("Kustomization", KUSTOMIZATIONS),
+            ("HelmChart", HELM_CHARTS),
             ("HelmRelease", HELM_RELEASES),
         )
         for obj in kube.list(collection)
@@ -244,7 +253,9 @@ def state(kube: Kube) -> FluxState:
 def _read(kind: str, obj: Object) -> FluxObject:
     meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
     ready = condition(obj, "Ready")
-    revision = status.get("lastAppliedRevision") or (status.get("artifact") or {}).get("revision") or ""
+    # a chart's own revision is its version; that of the source it was packaged from is the commit
+    seen = status.get("lastAppliedRevision") or status.get("observedSourceArtifactRevision")
+    revision = seen or (status.get("artifact") or {}).get("revision") or ""
     return FluxObject(
         kind=kind,
         namespace=meta["namespace"],
@@ -254,7 +265,16 @@ def _read(kind: str, obj: Object) -> FluxObject:
         message=(ready or {}).get("message", ""),
         revision=revision,
         suspended=bool(spec.get("suspend")),
+        follows_fleet=_follows_fleet(spec.get("sourceRef") or {}, meta["namespace"]),
         depends=tuple(f"{d.get('namespace', meta['namespace'])}/{d['name']}" for d in spec.get("dependsOn") or ()),
+    )
+
+
+def _follows_fleet(source: Mapping[str, str], namespace: str) -> bool:
+    return (source.get("kind"), source.get("namespace", namespace), source.get("name")) == (
+        "GitRepository",
+        NAMESPACE,
+        ROOT,
     )
 
 
@@ -274,7 +294,7 @@ def frozen(kube: Kube) -> bool:
 
 def makers(kube: Kube) -> list[FluxObject]:
     """The Kustomizations and HelmReleases that still exist, dying ones included."""
-    return [o for o in state(kube).objects if o.kind != "GitRepository"]
+    return [o for o in state(kube).objects if o.kind in ("Kustomization", "HelmRelease")]
 
 
 def delete_makers(kube: Kube) -> int:

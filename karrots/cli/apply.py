@@ -16,7 +16,7 @@ def command(
 ) -> None:
     """Converge infrastructure and Flux to the branch's present content.
 
-    A plan that destroys or replaces something asks first.
+    A plan that destroys or replaces the cluster itself asks first.
 
     [bold]Examples[/]
 

@@ -51,6 +51,8 @@ def fleet_text(fleet: Fleet, columns: int | None) -> str:
     asked = any(row.flux is not None for row in fleet.clusters)
     head = ["NAME", "BRANCH", "PARENT", "PHASE", "CONTENT", *(["FLUX"] if asked else []), "AGE", "EXPIRES"]
     text = table(head, [_row(row, asked=asked) for row in fleet.clusters], width=columns)
+    simulated = any(row.flux and row.flux.reachable and row.provider == "local" for row in fleet.clusters)
+    text += "on the local engine nodes and pods are simulated, all else is real\n" if simulated else ""
     troubles = [f"{row.name}: {row.flux.trouble}" for row in fleet.clusters if row.flux and row.flux.trouble]
     return text + "".join(f"! {clean(line)}\n" for line in troubles)
 

@@ -315,6 +315,10 @@ def kubeconfig(cluster_id: str) -> Path:
     return place.kubeconfig
 
 
+def ports_of(cluster_id: str) -> list[int]:
+    return sorted(_loaded(folder.of(cluster_id)).ports.values())
+
+
 def git_access(cluster_id: str) -> tuple[str, str, str]:
     """URL, user name and password with which Flux in that cluster reads the fleet repository."""
     from karrots.engine import gitserver

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from karrots.errors import NotFound, UsageError
 from karrots.fleet.workspace import Workspace
-from karrots.ops.bringup import Cluster, Wait, converge, execute, finish
+from karrots.ops.bringup import Cluster, Wait, converge, execute, finish, refuse_leaving
 from karrots.ops.create import on_a_branch
 from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
@@ -20,7 +20,7 @@ from karrots.steps.syncing import AskFlux, Connect, WaitReady
 if TYPE_CHECKING:
     from karrots.fleet.record import Record
     from karrots.ops.settings import Settings
-    from karrots.pipeline import Run, Step
+    from karrots.pipeline import Step
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Synced:
 def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float) -> Cluster:
     """Infrastructure and Flux."""
     workspace, record = named(settings, name, fresh=True)
-    run = settings.run("apply", record.name)
-    ctx = context_for(settings, workspace, record, run, timeout)
+    refuse_leaving(record)
+    ctx = context_for(settings, workspace, record, "apply", timeout)
+    run = ctx.run
     settings.reporter.emit(OperationStarted("apply", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
     steps: list[Step[Context]] = [Preflight(), TakeCluster(), *converge(wait)]
     execute(steps, ctx)
@@ -49,8 +50,9 @@ def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float) -
 def sync(settings: Settings, name: str | None, *, timeout: float) -> Synced:
     """Flux alone: look now, and wait."""
     workspace, record = named(settings, name, fresh=False)
-    run = settings.run("sync", record.name)
-    ctx = context_for(settings, workspace, record, run, timeout)
+    refuse_leaving(record)
+    ctx = context_for(settings, workspace, record, "sync", timeout)
+    run = ctx.run
     settings.reporter.emit(OperationStarted("sync", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
     steps: list[Step[Context]] = [Connect(), AskFlux(), WaitReady(), PublishContent()]
     execute(steps, ctx)
@@ -85,13 +87,16 @@ def named(settings: Settings, name: str | None, *, fresh: bool) -> tuple[Workspa
     return workspace, found[0]
 
 
-def context_for(settings: Settings, workspace: Workspace, record: Record, run: Run, timeout: float) -> Context:
+def context_for(settings: Settings, workspace: Workspace, record: Record, verb: str, timeout: float) -> Context:
+    """The run begins here, when all that can be refused without one has been looked at."""
     commit = workspace.repo.branch_commit(record.branch)
     if commit is None:
         raise NotFound(
             f"the branch '{record.branch}' of cluster '{record.name}' is gone",
             why=f"it is not in '{workspace.repo.root}'",
-            hint=f"git fetch origin {record.branch}:{record.branch}\nor: karrots destroy {record.name}",
+            hint=f"git fetch {workspace.remote or 'origin'} {record.branch}:{record.branch}\n"
+            f"or: karrots destroy {record.name}",
         )
     spec = workspace.spec_at(commit, record.directory, record.overrides)
-    return Context(workspace, run, record, provider(record.provider), spec, commit, commit, settings.ask, timeout)
+    place, run = provider(record.provider), settings.run(verb, record.name)
+    return Context(workspace, run, record, place, spec, commit, commit, settings.ask, timeout)

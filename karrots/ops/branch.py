@@ -43,9 +43,21 @@ def branch(settings: Settings, git_branch: str, name: str | None, options: Branc
         refuse_taken_branch(workspace, git_branch)
         refuse_neighbour(workspace, git_branch)
     else:
-        commit = workspace.repo.branch_commit(git_branch) or (ours.parent.commit if ours.parent else commit)
+        forked = ours.parent.commit if ours.parent else commit
+        refuse_other_source(git_branch, options.source, commit, forked)
+        commit = workspace.repo.branch_commit(git_branch) or forked
     run = settings.run("branch", record.name)
     return bring_up(settings, workspace, options, record, commit, run, ours, pushes=True)
+
+
+def refuse_other_source(git_branch: str, source: str | None, commit: str, forked: str) -> None:
+    """Raises UsageError when a repeated command names another commit than the branch was made from."""
+    if source is not None and commit != forked:
+        raise UsageError(
+            f"the branch '{git_branch}' was made from {forked[:10]}, not from {quoted(source)}",
+            why="its cluster exists, and a fork point does not change",
+            hint="leave --from out, or choose another branch and cluster name",
+        )
 
 
 def fork_point(workspace: Workspace, source: str | None) -> tuple[str, str | None]:

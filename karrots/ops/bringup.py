@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters.git_names import quoted
-from karrots.errors import KarrotsError, UsageError
+from karrots.errors import KarrotsError, Refused, UsageError
 from karrots.fleet import addresses, operations
 from karrots.fleet.ledger import InUse, NameTaken
 from karrots.fleet.names import check_name
@@ -153,10 +153,11 @@ def leased(record: Record, workspace: Workspace, view: View) -> Record:
 def resumable(found: Record | None, wanted: Record) -> Record | None:
     """The record in the ledger when it is our own earlier attempt (or the finished cluster) of the same command.
 
-    Raises NameTaken when the name is somebody else's.
+    Raises NameTaken when the name is somebody else's, Refused while it is on its way out.
     """
     if found is None:
         return None
+    refuse_leaving(found)
     ours = (found.directory, found.branch, found.provider, found.owner, found.host)
     if ours != (wanted.directory, wanted.branch, wanted.provider, wanted.owner, wanted.host):
         raise NameTaken(found)
@@ -165,11 +166,27 @@ def resumable(found: Record | None, wanted: Record) -> Record | None:
     return found
 
 
-def entrance(workspace: Workspace, record: Record, found: Record | None) -> Step[Context]:
+def refuse_leaving(record: Record) -> None:
+    """Raises Refused for a cluster whose destroy has begun: it is finished, not undone."""
+    if record.phase == "destroying":
+        raise Refused(
+            f"cluster '{record.name}' is being destroyed",
+            why="a destroy that has begun is finished, not undone",
+            hint=f"karrots destroy {record.name}",
+        )
+
+
+def said_anew(record: Record, options: Options, found: Record) -> dict[str, Any]:
+    """What a repeated command changes of the record that is there."""
+    life = {"expires": record.expires} if options.ttl is not None else {}
+    return {**life, "overrides": {**found.overrides, **record.overrides}}
+
+
+def entrance(workspace: Workspace, record: Record, found: Record | None, change: Mapping[str, Any]) -> Step[Context]:
     """A new name is claimed; our own earlier attempt is taken up again."""
     if found is None:
         return ClaimName(lambda view: leased(record, workspace, view))
-    return TakeCluster(phase="creating")
+    return TakeCluster(phase="creating", change=change)
 
 
 def towards_infrastructure() -> list[Step[Context]]:
@@ -179,9 +196,9 @@ def towards_infrastructure() -> list[Step[Context]]:
 def towards_ready(wait: Wait) -> list[Step[Context]]:
     """Steps after the claim. `infra` leaves Flux out, `none` does not wait for it."""
     if wait is Wait.infra:
-        return [*towards_infrastructure(), Publish()]
+        return [*towards_infrastructure(), Publish("creating")]
     synced: list[Step[Context]] = [*towards_infrastructure(), InstallFlux(), SyncFromBranch()]
-    return [*synced, *([WaitReady()] if wait is Wait.ready else []), Publish()]
+    return [*synced, WaitReady(), Publish("ready")] if wait is Wait.ready else [*synced, Publish("creating")]
 
 
 def converge(wait: Wait) -> list[Step[Context]]:
@@ -203,13 +220,14 @@ def bring_up(
     pushes: bool,
 ) -> Cluster | Planned:
     """The whole way, for `create` and `branch`."""
-    record = record if found is None else replace(found, expires=record.expires or found.expires)
+    change = said_anew(record, options, found) if found else {}
+    record = replace(found, **change) if found else record
     about = f"{record.provider} · {record.branch}@{commit[:7]} · {record.domain}"
     settings.reporter.emit(OperationStarted(run.verb, record.name, about, run.id))
     spec = workspace.spec_at(commit, record.directory, record.overrides)
     place = provider(record.provider)
     context = Context(workspace, run, record, place, spec, commit, commit, settings.ask, options.timeout)
-    steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found)]
+    steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found, change)]
     steps += [PushBranch()] if pushes else []
     steps += towards_ready(options.wait)
     if options.dry_run:
@@ -261,7 +279,8 @@ def release(ctx: Context) -> None:
 def finish(ctx: Context) -> Cluster:
     record = ctx.record
     server = ctx.kube.access.server if ctx.kube else ""
-    summary = f"{record.name} is ready at {record.domain}, API {server}"
+    known = "is ready at" if record.phase == "ready" else "has its infrastructure (Flux was not waited for) at"
+    summary = f"{record.name} {known} {record.domain}, API {server}"
     ctx.run.reporter.emit(
         OperationFinished(ctx.run.verb, record.name, ctx.run.seconds, ctx.run.expected, summary, next_commands(record))
     )

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karrots import places
+from karrots.adapters import terraform
 from karrots.adapters.git import Repository, init_repository
 from karrots.adapters.git_checkout import Checkout
 from karrots.adapters.kube import Kube
 from karrots.engine import cluster as engine
-from karrots.errors import Failed
+from karrots.engine.ports import is_free
+from karrots.errors import Failed, KarrotsError
+from karrots.fleet.ledger import Ledger
 from karrots.ops.apply import sync
 from karrots.ops.branch import BranchOptions, branch
 from karrots.ops.bringup import Cluster, Options
@@ -67,6 +70,7 @@ class Teller:
 
     settings: Settings
     chapters: list[Chapter] = field(default_factory=list)
+    ports: set[int] = field(default_factory=set)
 
     def say(self, line: str) -> None:
         self.settings.reporter.emit(Noted(line))
@@ -82,19 +86,24 @@ class Teller:
 
 
 def demo(settings: Settings, *, keep: bool) -> Story:
+    terraform.locate()  # what can be missing is looked at before the engine is built for minutes
     programs = ready(settings.reporter).folder
+    logs = places.runs()
     folder = Path(tempfile.mkdtemp(prefix="karrots-demo-"))
     fleet = folder / "fleet"
     with own_state(folder, programs, keep=keep):
-        told = False
+        teller = Teller(replace(settings, start=fleet / DIRECTORY, argv="karrots demo", ask=lambda _: True))
         try:
-            teller = Teller(replace(settings, start=fleet / DIRECTORY, argv="karrots demo", ask=lambda _: True))
             receipt = tell(teller, fleet, keep=keep)
-            told = True
+            left = {} if keep else {**leftovers(fleet), **listening(teller.ports)}
+        except KarrotsError as error:
+            error.log = rescued(error.log, logs)
+            raise
         finally:
-            if not (keep and told):
+            if not keep:
                 take_down(folder, fleet)
-        left = leftovers(folder, fleet, keep=keep)
+    if not keep:
+        left |= {"processes": processes_in(folder), "files": int(folder.exists())}
     if not keep and any(left.values()):
         raise Failed("the demo left something behind", why=", ".join(f"{k} {v}" for k, v in left.items()))
     return Story(tuple(teller.chapters), receipt, left, str(fleet) if keep else "", keep)
@@ -120,9 +129,10 @@ def tell(teller: Teller, fleet: Path, *, keep: bool) -> Receipt:
     checkout = set_up(teller, fleet)
     made(teller)
     branched(teller)
+    teller.ports = {port for c in of_fleet(fleet) for port in engine.ports_of(c.id)}
     changed(teller, checkout, fleet)
     compared(teller)
-    promoted(teller, checkout)
+    promoted(teller, checkout, fleet)
     return cleared(teller, keep=keep)
 
 
@@ -162,8 +172,8 @@ def changed(teller: Teller, checkout: Checkout, fleet: Path) -> None:
         Repository.discover(fleet).commit_paths([CHANGED], "Front 1.6.0")
         began = time.monotonic()
         sync(teller.settings, COPY, timeout=TIMEOUT)
-        expect_image(COPY, AFTER)
-        expect_image(PARENT, BEFORE)
+        expect_image(fleet, COPY, AFTER)
+        expect_image(fleet, PARENT, BEFORE)
         teller.say(
             f"live on {COPY} after {seconds_text(time.monotonic() - began)}: {AFTER}; {PARENT} still runs {BEFORE}"
         )
@@ -178,14 +188,14 @@ def compared(teller: Teller) -> None:
             teller.say(f"  {line}")
 
 
-def promoted(teller: Teller, checkout: Checkout) -> None:
+def promoted(teller: Teller, checkout: Checkout, fleet: Path) -> None:
     with teller.chapter(
         "promotion is a merge", "git switch main", f"git merge --no-ff {STORY}", f"karrots sync {PARENT}"
     ):
         checkout.switch("main")
         checkout.merge(STORY)
         sync(teller.settings, PARENT, timeout=TIMEOUT)
-        expect_image(PARENT, AFTER)
+        expect_image(fleet, PARENT, AFTER)
         teller.say(f"live on {PARENT}: {AFTER}")
 
 
@@ -199,9 +209,9 @@ def cleared(teller: Teller, *, keep: bool) -> Receipt:
     return receipt
 
 
-def expect_image(name: str, image: str) -> None:
+def expect_image(fleet: Path, name: str, image: str) -> None:
     """Ask the cluster's own API server what runs. Raises Failed."""
-    found = next(c for c in engine.clusters() if c.name == name)
+    found = next(c for c in of_fleet(fleet) if c.name == name)
     kube = Kube(engine.access(found.id))
     try:
         deployment = kube.get(FRONT) or {}
@@ -224,14 +234,26 @@ def take_down(folder: Path, fleet: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def leftovers(folder: Path, fleet: Path, *, keep: bool) -> dict[str, int]:
-    if keep:
-        return {}
+def leftovers(fleet: Path) -> dict[str, int]:
+    """What the two destroys left, counted before the demo's folder goes."""
+    states = places.terraform_states()
     return {
         "clusters": len(of_fleet(fleet)),
-        "processes": sum(1 for s in engine.strays() if s.where.startswith(str(folder))) + processes_in(folder),
-        "files": int(folder.exists()),
+        "records": len(Ledger(Repository.discover(fleet)).records()),
+        "states": len(list(states.iterdir())) if states.is_dir() else 0,
     }
+
+
+def listening(ports: set[int]) -> dict[str, int]:
+    return {"ports": sum(1 for port in ports if not is_free(port, reuse=True))}
+
+
+def rescued(log: Path | None, logs: Path) -> Path | None:
+    """The failed run's folder, brought out of the folder that goes with the demo."""
+    if log is None or not log.is_dir() or log.parent == logs:
+        return log
+    shutil.copytree(log, places.private_folder(logs) / log.name)
+    return logs / log.name
 
 
 def processes_in(folder: Path) -> int:

@@ -50,7 +50,7 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
     ledger = workspace.ledger
     ledger.refresh()
     record = found_or_gone(workspace, name)
-    guard(record, ledger.records())
+    guard(record, ledger.records(), workspace.settings.policies.protected)
     within_reach(record)
     if not (named and yes) and settings.type_name(record.name) != record.name:
         raise Refused(
@@ -58,8 +58,8 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
             why="its name was not typed",
             hint=f"karrots destroy {record.name} --yes",
         )
-    run = settings.run("destroy", record.name)
-    ctx = context_of_removal(settings, workspace, record, timeout, run)
+    ctx = context_of_removal(settings, workspace, record, timeout)
+    run = ctx.run
     about = f"{record.provider} · {record.branch} · {record.id}"
     settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))
     execute(removal(), ctx)
@@ -101,9 +101,9 @@ def found_or_gone(workspace: Workspace, name: str) -> Record:
         ) from error
 
 
-def guard(record: Record, records: Sequence[Record]) -> None:
+def guard(record: Record, records: Sequence[Record], protected: Sequence[str]) -> None:
     """Raises Refused for protected clusters and for parents of live branches."""
-    if record.protected:
+    if record.protected or record.name in protected:
         raise Refused(
             f"cluster '{record.name}' is protected",
             why="karrots.yaml names it under policies.protected",
@@ -111,9 +111,9 @@ def guard(record: Record, records: Sequence[Record]) -> None:
         )
     children = live_children(record, records)
     if children:
-        names = " ".join(child.name for child in children)
+        names = ", ".join(child.name for child in children)
         raise Refused(
-            f"cluster '{record.name}' is the parent of live branches: {names.replace(' ', ', ')}",
+            f"cluster '{record.name}' is the parent of live branches: {names}",
             why="they compare with it and promote to it",
             hint="\n".join(f"karrots destroy {child.name}" for child in children),
         )
@@ -125,11 +125,12 @@ def within_reach(record: Record) -> None:
     terraform.locate()
 
 
-def context_of_removal(settings: Settings, workspace: Workspace, record: Record, timeout: float, run: Any) -> Context:
+def context_of_removal(settings: Settings, workspace: Workspace, record: Record, timeout: float) -> Context:
     """What was applied is read from the ledger, so that a deleted story branch is no hindrance."""
     rev, directory = applied_content(workspace.repo, record)
     spec = workspace.spec_at(rev, directory, record.overrides)
     commit = record.applied.commit if record.applied else ""
+    run = settings.run("destroy", record.name)
     ctx = Context(workspace, run, record, provider(record.provider), spec, commit, rev, settings.ask, timeout)
     ctx.content_directory = directory
     return ctx

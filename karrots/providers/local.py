@@ -36,7 +36,7 @@ def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
     built = binaries.ensure()  # nothing to build: a folder of the user's own is tried once before anything is claimed
     offered = built.versions["kubernetes"].removeprefix("v")
     same = offered.startswith(f"{spec.kubernetes}.") or offered == spec.kubernetes
-    found = offered if same else f"{offered} (cluster.yaml says {spec.kubernetes})"
+    found = offered if same else f"{offered} (cluster.yaml says {spec.kubernetes}; the engine has one version)"
     return [*checks, Check("engine", ok=True, found=f"Kubernetes {found}")]
 
 
@@ -101,19 +101,19 @@ def parts(record: Record) -> list[Part]:
 
 
 def footprint(record: Record) -> Footprint:
-    from karrots.engine import cluster, folder
+    from karrots.engine import cluster
 
     try:
-        status, state = cluster.inspect(record.id), folder.of(record.id).load()
+        status = cluster.inspect(record.id)
     except KarrotsError:
         return Footprint()
-    if status is None or state is None:
+    if status is None:
         return Footprint()
     running = [c for c in status.components if c.alive]
     return Footprint(
         {
             "processes": tuple(str(c.pid) for c in running),
-            "ports": tuple(str(port) for port in sorted(state.ports.values())),
+            "ports": tuple(map(str, cluster.ports_of(record.id))),
             "files": (str(status.folder),),
         }
     )

@@ -69,13 +69,14 @@ class RichReporter:
     def _begin(self, title: str, usual: float | None) -> None:
         self._title = title
         self._usual = f" (usually {seconds_text(usual)})" if usual is not None and usual >= 1 else ""
-        self._status = self._console.status(Running(title + self._usual), spinner="dots")
+        self._running = Running(title + self._usual)
+        self._status = self._console.status(self._running, spinner="dots")
         self._status.start()
 
     def _turn(self, detail: str) -> None:
         if self._status is not None:
             room = max(10, self._console.width - 30)
-            self._status.update(Running(f"{self._title}  [dim]{_esc(detail[:room])}[/]"))
+            self._running.detail = detail[:room]
 
     def _line(self, sign: str, title: str, detail: str, took: str, *, dim: bool = False) -> None:
         self.close()
@@ -99,11 +100,13 @@ class Running:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self.detail = ""
         self._began = time.monotonic()
 
     def __rich__(self) -> str:
         seconds = time.monotonic() - self._began
-        return f"{self._text}  [dim]{seconds_text(seconds)}[/]" if seconds >= 2 else self._text
+        since = f"  {seconds_text(seconds)}" if seconds >= 2 else ""
+        return f"{self._text}[dim]{since}  {_esc(self.detail)}[/]"
 
 
 class _Row:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from karrots.fleet import operations
 from karrots.pipeline import Done, Needed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from karrots.fleet.ledger import View
     from karrots.fleet.record import Operation, Phase, Record
@@ -47,9 +47,13 @@ class ClaimName:
 
 @dataclass(frozen=True)
 class TakeCluster:
-    """The lease on a cluster that exists: one operation at a time. `phase` None leaves the phase as it is."""
+    """The lease on a cluster that exists: one operation at a time. `phase` None leaves the phase as it is.
+
+    `change` is what the command says anew of the record (a longer life, further overrides).
+    """
 
     phase: Phase | None = None
+    change: Mapping[str, Any] = field(default_factory=dict)
     name: str = "take"
     title: str = "take the cluster"
 
@@ -60,7 +64,8 @@ class TakeCluster:
         return Needed(f"'{ctx.record.name}' for {ctx.run.verb}")
 
     def run(self, ctx: Context) -> str:
-        ctx.record = ctx.workspace.ledger.begin(ctx.record.name, operation_of(ctx), phase=self.phase)
+        held = ctx.workspace.ledger.begin(ctx.record.name, operation_of(ctx), phase=self.phase)
+        ctx.record = replace(held, **self.change)
         return ctx.record.name
 
 
@@ -75,7 +80,7 @@ class PushBranch:
         if repo.branch_commit(branch) is None:
             return Needed(f"{branch} at {ctx.commit[:10]}")
         remote = ctx.workspace.remote
-        if remote is not None and repo.remote_branch_commit(remote, branch) is None:
+        if remote is not None and repo.remote_branch_commit(remote, branch) != repo.branch_commit(branch):
             return Needed(f"{branch} on {remote}")
         return Done(f"{branch} is there")
 

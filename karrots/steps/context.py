@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """`commit` is the content's commit; its files are read from `content` (a revision) below `content_directory`."""
+    """`commit` is the content's commit; its files are read from `content` (a revision) below `content_directory`.
+
+    `content_commit` is the commit that was rendered and planned; `commit` moves on when somebody commits meanwhile.
+    """
 
     workspace: Workspace
     run: Run
@@ -38,6 +41,7 @@ class Context:
     confirm: Callable[[str], bool]
     timeout: float = 300.0
     content_directory: str = ""
+    content_commit: str = ""
     checks: list[Check] = field(default_factory=list)
     root: Root | None = None
     plan: Plan | None = None
@@ -52,6 +56,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.content_directory = self.content_directory or self.record.directory
+        self.content_commit = self.commit
 
     def __enter__(self) -> Self:
         return self

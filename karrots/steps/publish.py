@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from karrots.adapters import terraform
 from karrots.fleet.record import Applied
 from karrots.fleet.workspace import CLUSTER_FILE
 from karrots.pipeline import Done, Needed
+from karrots.steps.claim import operation_of
 from karrots.steps.context import stamp, utc_now
 
 if TYPE_CHECKING:
+    from karrots.fleet.record import Phase
     from karrots.steps.context import Context
 
 
@@ -37,12 +39,17 @@ class PublishContent:
         return Needed("the commit that Flux runs")
 
     def run(self, ctx: Context) -> str:
-        present = ctx.workspace.ledger.get(ctx.record.name)
-        assert present.applied is not None  # noqa: S101  (check has seen it)
-        applied = replace(present.applied, commit=ctx.commit, when=stamp(utc_now()))
-        tree = ctx.workspace.repo.tree_id(ctx.commit, present.directory)
-        ctx.workspace.ledger.save(replace(present, applied=applied), tree, verb=ctx.run.verb)
+        ledger = ctx.workspace.ledger
+        held = ledger.begin(ctx.record.name, operation_of(ctx))
+        applied = replace(held.applied, commit=ctx.commit, when=stamp(utc_now())) if held.applied else None
+        tree = ctx.workspace.repo.tree_id(ctx.commit, held.directory)
+        ledger.save(replace(held, applied=applied, operation=None), tree, verb=ctx.run.verb, operation=ctx.run.id)
         return f"karrots/fleet, applied {ctx.commit[:10]}"
+
+
+def applied_commit(ctx: Context) -> str:
+    """The commit Flux was seen at, unless it brought infrastructure that Terraform was not shown."""
+    return ctx.content_commit if infrastructure_changes(ctx, ctx.content_commit) else ctx.commit
 
 
 def infrastructure_changes(ctx: Context, applied: str) -> list[str]:
@@ -53,23 +60,29 @@ def infrastructure_changes(ctx: Context, applied: str) -> list[str]:
     return [path for _, path in changed if path == CLUSTER_FILE or path.startswith("terraform/")]
 
 
+@dataclass(frozen=True)
 class Publish:
-    """The record as ready, with the directory's tree that was applied; the lease ends with it."""
+    """The record, with the directory's tree that was applied; the lease ends with it.
 
-    name = "publish"
-    title = "publish"
+    `phase` is ready only when somebody has seen Flux Ready.
+    """
+
+    phase: Phase
+    name: str = "publish"
+    title: str = "publish"
 
     def check(self, ctx: Context) -> Done | Needed:
         found = ctx.workspace.ledger.find(ctx.record.name)
-        if found is None or found.operation is not None or found.phase != "ready" or found.applied is None:
+        if found is None or found.operation is not None or found.phase != self.phase or found.applied is None:
             return Needed("the record")
-        return Done("in the ledger") if found.applied.commit == ctx.commit else Needed("the applied commit")
+        return Done("in the ledger") if found.applied.commit == applied_commit(ctx) else Needed("the applied commit")
 
     def run(self, ctx: Context) -> str:
         tool = terraform.locate()
-        applied = Applied(commit=ctx.commit, tool=tool.kind, tool_version=tool.version, when=stamp(utc_now()))
+        commit = applied_commit(ctx)
+        applied = Applied(commit=commit, tool=tool.kind, tool_version=tool.version, when=stamp(utc_now()))
         protected = ctx.record.name in ctx.workspace.settings.policies.protected
-        ctx.change(phase="ready", applied=applied, operation=None, protected=protected)
-        tree = ctx.workspace.repo.tree_id(ctx.commit, ctx.record.directory)
+        ctx.change(phase=self.phase, applied=applied, operation=None, protected=protected)
+        tree = ctx.workspace.repo.tree_id(commit, ctx.record.directory)
         ctx.workspace.ledger.save(ctx.record, tree, verb=ctx.run.verb, operation=ctx.run.id)
         return f"karrots/fleet, applied {ctx.commit[:10]}"

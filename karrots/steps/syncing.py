@@ -77,12 +77,12 @@ class InstallFlux:
 
     def check(self, ctx: Context) -> Done | Needed:
         served = all(ctx.api().get(f"{path}?limit=1") for path in (flux.GIT_REPOSITORIES, flux.KUSTOMIZATIONS))
-        return Done(f"Flux {ctx.spec.flux.version} runs there") if served else Needed("Flux")
+        return Done("runs there") if served else Needed("Flux")
 
     def run(self, ctx: Context) -> str:
         ctx.provider.tend(ctx.record)
         until(lambda: isinstance(self.check(ctx), Done), ctx, "Flux's kinds are served")
-        return f"Flux {ctx.spec.flux.version}"
+        return "its kinds are served"
 
 
 def sync_of(ctx: Context) -> flux.Sync:
@@ -155,7 +155,7 @@ class WaitReady:
     def run(self, ctx: Context) -> str:
         watch = _Watch(ctx)
         try:
-            until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}", lambda: keep_synced(ctx))
+            until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}", watch.tend)
         except TimedOut as error:
             raise with_cause(error, ctx) from error
         return count_text(ctx.flux.ready if ctx.flux else 0, "object") + " Ready"
@@ -177,12 +177,24 @@ class _Watch:
             raise with_cause(Failed(f"Flux cannot bring '{ctx.record.name}' to {ctx.commit[:10]}"), ctx)
         return ctx.flux.at(ctx.commit)
 
+    def tend(self) -> None:
+        keep_synced(self._ctx)
+        follow_branch(self._ctx)
+
     def _follow(self, state: flux.FluxState) -> None:
         picture = tuple((o.label, o.ready, o.reason, o.message) for o in state.objects)
         if picture != self._picture:
             self._picture, self._since = picture, time.monotonic()
             waiting = [o.name for o in (*state.failed, *state.pending)]
             self._ctx.run.progress(f"{state.ready} of {len(state.objects)} Ready · {', '.join(waiting)}")
+
+
+def follow_branch(ctx: Context) -> None:
+    """Flux runs the branch's newest commit, so that is what there is to wait for when somebody commits meanwhile."""
+    head = ctx.workspace.repo.branch_commit(ctx.record.branch)
+    if head is not None and head != ctx.commit:
+        ctx.run.warn(f"{ctx.record.branch} has moved on to {head[:10]}")
+        ctx.commit = head
 
 
 def with_cause(error: KarrotsError, ctx: Context) -> KarrotsError:

@@ -69,7 +69,7 @@ def test_status_and_tree(world: World) -> None:
         "qa": True,
         COPY: True,
     }
-    assert rows[COPY]["head"] != rows[COPY]["applied"]
+    assert rows[COPY]["head"] == rows[COPY]["applied"], "sync told the ledger"
     roots = world.karrots("tree", "-o", "json").document["roots"]
     assert [(r["name"], [c["name"] for c in r["children"]]) for r in roots] == [("qa", [COPY])]
 
@@ -136,7 +136,7 @@ def test_destroy_works_without_the_branch_and_leaves_nothing(world: World) -> No
 
 def test_the_name_can_be_used_again(world: World) -> None:
     made = world.karrots("branch", "feature/again", COPY, "--wait", "infra", "-o", "json").document
-    assert made["phase"] == "ready"
+    assert made["phase"] == "creating", "nobody waited for Flux"
     world.karrots("destroy", COPY, "--yes")
 
 

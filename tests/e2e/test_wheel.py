@@ -94,5 +94,5 @@ def test_it_makes_a_fleet_and_tells_the_story(installed: Path, world: World) -> 
     _run(installed, "init", world=world, cwd=fresh)
     _run(installed, "lint", world=world, cwd=fresh / "clusters/qa")
     story = json.loads(_run(installed, "demo", "-q", "-o", "json", world=world, cwd=world.root))
-    assert story["left"] == {"clusters": 0, "processes": 0, "files": 0}
+    assert set(story["left"].values()) == {0}
     assert world.processes() == []

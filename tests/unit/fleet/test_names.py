@@ -69,7 +69,7 @@ def test_derived_names_are_names_and_stay_the_same(directory: str, branch: str) 
 
 
 @given(st.text(max_size=40))
-def test_a_name_is_accepted_exactly_by_the_documented_pattern_unless_yaml_takes_it_for_something_else(text: str) -> None:
+def test_a_name_is_accepted_exactly_by_the_documented_pattern_but_for_words_of_yaml(text: str) -> None:
     good = bool(NAME.match(text)) and not text.endswith("\n") and text not in YAML_WORDS
     assert is_name(text) == good
 
