@@ -41,6 +41,11 @@ def kubeconfig(cluster_id: str) -> Path:
     return state() / "kubeconfigs" / f"{cluster_id}.json"
 
 
+def footprint(cluster_id: str) -> Path:
+    """What a cluster held when its destroy began; kept until the receipt is written."""
+    return state() / "footprints" / f"{cluster_id}.json"
+
+
 def engine_clusters() -> Path:
     return state() / "engine" / "clusters"
 

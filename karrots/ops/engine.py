@@ -181,17 +181,9 @@ def stop(name: str) -> EngineClusters:
 
 def clean(settings: Settings, *, binaries_too: bool) -> Freed:
     """Removes stray processes, clusters that no Terraform state knows, and builds nobody uses."""
-    import psutil
-
     orphans = [c for c in cluster.clusters() if not (places.terraform_states() / c.id).is_dir()]
     chosen = [c for c in orphans if settings.ask(f"Remove '{c.name}' ({c.id})? No Terraform state knows it.")]
-    stopped = 0
-    for stray in cluster.strays():
-        try:
-            psutil.Process(stray.pid).kill()
-            stopped += 1
-        except psutil.NoSuchProcess:
-            continue
+    stopped = len(cluster.end_strays())
     for orphan in chosen:
         stopped += cluster.down(orphan.id).processes
     kept = {folder.name for folder in cluster.binaries_in_use()} | (set() if binaries_too else {binaries.digest()})

@@ -73,9 +73,6 @@ class Provider(Protocol):
     def preflight(self, spec: ClusterSpec, record: Record) -> list[Check]:
         """Whether this computer and account can carry such a cluster; nothing is changed."""
 
-    def place(self, record: Record) -> str:
-        """Where the cluster of this record lives, in a few words for people."""
-
     def variables(self, record: Record, repository: Path) -> Mapping[str, Any]:
         """What the provider adds to identity.auto.tfvars.json. `repository` is the git directory of the fleet."""
 
@@ -84,6 +81,9 @@ class Provider(Protocol):
 
     def git_access(self, record: Record, remote_url: str | None) -> GitAccess:
         """Where Flux in that cluster finds the fleet repository."""
+
+    def lost(self, record: Record) -> tuple[str, ...]:
+        """Addresses in the root whose object is gone behind Terraform's back, to be made again."""
 
     def tend(self, record: Record) -> list[str]:
         """Mend what the provider itself can (restart a dead process); names what was mended."""

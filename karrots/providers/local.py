@@ -40,10 +40,6 @@ def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
     return [*checks, Check("engine", ok=True, found=f"Kubernetes {found}")]
 
 
-def place(record: Record) -> str:
-    return f"local engine on {record.host}"
-
-
 def variables(record: Record, repository: Path) -> Mapping[str, Any]:
     return {
         "engine_home": str(places.engine_clusters()),
@@ -56,9 +52,10 @@ def access(record: Record, outputs: Mapping[str, Any]) -> Access | None:
     from karrots.engine import cluster
 
     here(record)
-    if cluster.inspect(record.id) is None:
+    try:
+        return cluster.access(record.id) if cluster.inspect(record.id) else None
+    except (KarrotsError, ValueError):  # half made, or its files are damaged: there is nothing to reach it by
         return None
-    return cluster.access(record.id)
 
 
 def here(record: Record) -> None:
@@ -112,11 +109,40 @@ def footprint(record: Record) -> Footprint:
     running = [c for c in status.components if c.alive]
     return Footprint(
         {
-            "processes": tuple(str(c.pid) for c in running),
+            "processes": tuple(f"{c.pid} {born(c.pid)}" for c in running),
             "ports": tuple(map(str, cluster.ports_of(record.id))),
             "files": (str(status.folder),),
         }
     )
+
+
+def born(pid: int | str) -> str:
+    """When the process of that number began: a number alone may be another's by now.
+
+    '' when there is none, or only a dead one that nobody has waited for yet.
+    """
+    import psutil
+
+    try:
+        found = psutil.Process(int(pid))
+        return "" if found.status() == psutil.STATUS_ZOMBIE else f"{found.create_time():.2f}"
+    except psutil.Error:
+        return ""
+
+
+def still_runs(process: str) -> bool:
+    """`process` as footprint writes it: the number and when it began."""
+    pid, _, since = process.partition(" ")
+    return bool(since) and born(pid) == since
+
+
+def lost(record: Record) -> tuple[str, ...]:
+    from karrots.engine import cluster
+
+    try:
+        return () if cluster.inspect(record.id) else ("terraform_data.control_plane",)
+    except KarrotsError:
+        return ()
 
 
 def sweep(record: Record, footprint: Footprint) -> Swept:
@@ -126,6 +152,7 @@ def sweep(record: Record, footprint: Footprint) -> Swept:
     folder = places.engine_clusters() / record.id
     strays = [s for s in cluster.strays() if record.id in s.where]
     left = [Leftover("process", f"{s.name} (pid {s.pid})") for s in strays]
+    left += [Leftover("process", f"pid {it}") for it in held.get("processes", ()) if still_runs(it)]
     left += [Leftover("port", port) for port in held.get("ports", ()) if not ports.is_free(int(port), reuse=True)]
     left += [Leftover("folder", str(folder))] if folder.exists() else []
     return Swept({kind: len(held.get(kind, ())) for kind in ("processes", "ports", "files")}, tuple(left))

@@ -112,7 +112,8 @@ class PlanInfrastructure:
     def run(self, ctx: Context) -> str:
         root = rendered(ctx)
         root.init()
-        ctx.plan = root.plan(destroy=self.destroy)
+        known = not self.destroy and StateStore(state_folder(ctx.record)).resources() > 0
+        ctx.plan = root.plan(destroy=self.destroy, replace=ctx.provider.lost(ctx.record) if known else ())
         return summary(ctx.plan)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Leftovers, Refused, TimedOut
 from karrots.pipeline import Done, Needed
+from karrots.providers.base import Footprint
+from karrots.render.files import write
 from karrots.report.text import count_text
 from karrots.steps.context import stamp, utc_now
 from karrots.steps.infrastructure import state_folder
@@ -37,7 +40,7 @@ class Identify:
 
     def run(self, ctx: Context) -> str:
         ctx.kube = reachable(ctx)
-        ctx.footprint = ctx.provider.footprint(ctx.record)
+        ctx.footprint = remembered(ctx)
         if ctx.kube is None:
             self._seen = "no API server answers; Terraform's state and the record's id lead"
             return self._seen
@@ -50,6 +53,18 @@ class Identify:
             )
         self._seen = f"cluster_id {ctx.record.id}" if live else "made, but never told its name"
         return self._seen
+
+
+def remembered(ctx: Context) -> Footprint:
+    """What the cluster held when its destroy began, also when that was an earlier run that did not finish."""
+    file = places.footprint(ctx.record.id)
+    if file.is_file():
+        held = json.loads(file.read_text("utf-8"))
+        return Footprint({kind: tuple(items) for kind, items in held.items()})
+    found = ctx.provider.footprint(ctx.record)
+    places.private_folder(file.parent)
+    write({file.name: json.dumps(found.held)}, file.parent)
+    return found
 
 
 def reachable(ctx: Context) -> Kube | None:
@@ -178,6 +193,7 @@ class WriteReceipt:
     def run(self, ctx: Context) -> str:
         ctx.receipt = receipt_of(ctx)
         ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
+        places.footprint(ctx.record.id).unlink(missing_ok=True)
         return f"gone/{ctx.record.name}-{ctx.record.id}.json"
 
 

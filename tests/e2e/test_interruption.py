@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -90,3 +91,36 @@ def test_ctrl_c_in_a_terminal_stops_cleanly_and_says_how_to_go_on(world: World) 
     world.karrots("create", "qa-int")
     world.karrots("destroy", "qa-int", "--yes")
     assert world.processes() == []
+
+
+def test_a_cluster_whose_folder_is_gone_is_made_again(world: World) -> None:
+    """Terraform's state says it is there; it is not."""
+    made = world.karrots("create", "qa-lost", "-o", "json").document
+    world.karrots("engine", "stop", "qa-lost")
+    shutil.rmtree(world.root / "karrots/state/engine/clusters" / made["id"])
+    again = world.karrots("apply", "qa-lost", "-o", "json").document
+    assert (again["id"], again["phase"]) == (made["id"], "ready")
+    assert world.image("qa-lost") == "shop/front:1.5.0"
+    world.karrots("destroy", "qa-lost", "--yes")
+
+
+@pytest.mark.parametrize("damage", ["", "{"])
+def test_a_cluster_with_damaged_files_can_be_destroyed(world: World, damage: str) -> None:
+    made = world.karrots("create", "qa-torn", "-o", "json").document
+    folder = world.root / "karrots/state/engine/clusters" / made["id"]
+    for name in ("state.json", "access.json"):
+        (folder / name).write_text(damage)
+    receipt = world.karrots("destroy", "qa-torn", "--yes", "-o", "json").document
+    assert receipt["left"] == []
+    assert not [line for line in world.processes() if made["id"] in line]
+
+
+def test_an_interrupted_destroy_is_finished_not_undone(world: World) -> None:
+    world.karrots("create", "qa-going")
+    killed = _until(world, "terraform-destroy", "destroy", "qa-going", "--yes")
+    killed.kill()
+    killed.communicate()
+    for verb in ("create", "apply", "sync"):
+        assert "being destroyed" in world.karrots(verb, "qa-going", expect=3).err
+    receipt = world.karrots("destroy", "qa-going", "--yes", "-o", "json").document
+    assert receipt["looked_for"]["ports"] > 0, "what it held is remembered over the kill"

@@ -140,6 +140,34 @@ def test_the_name_can_be_used_again(world: World) -> None:
     world.karrots("destroy", COPY, "--yes")
 
 
+def test_branch_from_a_past_commit_on_another_provider_with_a_life_of_its_own(world: World) -> None:
+    """`--from`, `--on`, `--ttl`, `--wait none` and a dry run before it that changes nothing."""
+    first = world.git("rev-list", "--max-parents=0", "HEAD")
+    file = world.directory / "cluster.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("provider: local", "provider: eks"))
+    world.git("commit", "-qam", "To the cloud")
+    words = ("branch", "story/past", "qa-past", "--from", "HEAD", "--on", "local", "--ttl", "8h", "--wait", "none")
+    refs = world.git("for-each-ref")
+    planned = world.karrots(*words, "--dry-run", "-o", "json").document
+    assert (planned["kind"], world.git("for-each-ref")) == ("Planned", refs)
+    made = world.karrots(*words, "-o", "json").document
+    assert (made["provider"], made["phase"]) == ("local", "creating")
+    assert made["expires"] > made_at(world, "qa-past")
+    longer = world.karrots(*words[:3], "--on", "local", "--ttl", "3d", "-o", "json").document
+    assert (longer["id"], longer["phase"]) == (made["id"], "ready")
+    assert longer["expires"] > made["expires"]
+    refused = world.karrots(*words[:3], "--on", "local", "--from", first, expect=2)
+    assert "was made from" in refused.err
+    world.karrots("destroy", "qa-past", "--yes")
+    file.write_text(text)
+    world.git("commit", "-qam", "And back")
+
+
+def made_at(world: World, name: str) -> str:
+    return _record(world, name)["created"]
+
+
 def test_at_the_end_nothing_is_left(world: World) -> None:
     world.karrots("destroy", "qa", "--yes")
     assert world.processes() == []
