@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,7 @@ class Runtime:
     def converge(self, say: Callable[[str], None]) -> list[str]:
         """Names what was started. Raises Failed when a component does not stay up or a port of it is taken."""
         self._make_room([name for name in ALL if not self._runs(name)])
+        self._forget_half_made()
         self._start("etcd")
         self._certify()
         self._start("kube-apiserver")
@@ -69,6 +71,12 @@ class Runtime:
         self._start_nodes(kube)
         kube.close()
         return self.started
+
+    def _forget_half_made(self) -> None:
+        """An etcd killed in its very first moments never elects a leader again; nobody has used its data yet."""
+        if not self.state.content and not self._runs("etcd"):
+            processes.kill([found for known in self.state.processes.values() if (found := processes.find(known))])
+            shutil.rmtree(self.folder.etcd, ignore_errors=True)
 
     def _certify(self) -> None:
         """While etcd starts, which needs none of it."""
