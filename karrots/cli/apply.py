@@ -3,7 +3,7 @@ from __future__ import annotations
 from karrots.cli.arguments import OptionalName, Timeout, WaitFor, Yes
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import brought_up
-from karrots.ops.bringup import Wait
+from karrots.ops.wait import Wait
 
 
 @verb

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from karrots.errors import KarrotsError, UsageError
-from karrots.ops.bringup import Wait
+from karrots.ops.wait import Wait
 
 
 def cluster_names(incomplete: str) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import typer
 from karrots.cli.arguments import DryRun, On, Set, Timeout, Ttl, WaitFor, Yes, overrides
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import brought_up
-from karrots.ops.bringup import Wait
+from karrots.ops.wait import Wait
 
 
 @verb

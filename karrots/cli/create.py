@@ -3,7 +3,8 @@ from __future__ import annotations
 from karrots.cli.arguments import DryRun, On, OptionalName, Set, Timeout, Ttl, WaitFor, Yes, overrides
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import brought_up
-from karrots.ops.bringup import Options, Wait
+from karrots.ops.bringup import Options
+from karrots.ops.wait import Wait
 
 
 @verb

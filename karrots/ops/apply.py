@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from karrots.errors import NotFound, UsageError
 from karrots.fleet.workspace import Workspace
-from karrots.ops.bringup import Cluster, Wait, converge, execute, finish, refuse_leaving
+from karrots.ops.bringup import Cluster, converge, execute, finish, refuse_leaving
 from karrots.ops.create import on_a_branch
 from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
@@ -20,6 +20,7 @@ from karrots.steps.syncing import AskFlux, Connect, WaitReady
 if TYPE_CHECKING:
     from karrots.fleet.record import Record
     from karrots.ops.settings import Settings
+    from karrots.ops.wait import Wait
     from karrots.pipeline import Step
 
 

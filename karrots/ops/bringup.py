@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters.git_names import quoted
@@ -13,6 +12,7 @@ from karrots.fleet import addresses, operations
 from karrots.fleet.ledger import InUse, NameTaken
 from karrots.fleet.names import check_name
 from karrots.fleet.record import Record, State, new_id
+from karrots.ops.wait import Wait
 from karrots.pipeline import Pipeline, Step
 from karrots.providers import provider
 from karrots.providers.local import this_host
@@ -36,14 +36,6 @@ if TYPE_CHECKING:
 
 TTL = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 168}
-
-
-class Wait(StrEnum):
-    """How far an operation goes before it returns."""
-
-    none = "none"
-    infra = "infra"
-    ready = "ready"
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from karrots.errors import UsageError
 from karrots.fleet import operations
 from karrots.fleet.ledger import InUse, NameTaken
 from karrots.fleet.record import Parent
-from karrots.ops.bringup import Wait, converge, expiry, next_commands, resumable, towards_ready
+from karrots.ops.bringup import converge, expiry, next_commands, resumable, towards_ready
 from karrots.ops.create import on_a_branch
+from karrots.ops.wait import Wait
 from tests.support.records import record
 
 
