@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks import kwokctl, machine, runner, suite, table
 from benchmarks.row import Bench
-from karrots.app import error_text
+from karrots.app import error_text, listen_for_the_end
 from karrots.engine import binaries
-from karrots.errors import KarrotsError
+from karrots.errors import ExitCode, KarrotsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KarrotsError as error:
         sys.stderr.write(error_text(error))
         return int(error.code)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
     written = json.dumps(document(results, facts), indent=2, ensure_ascii=False) + "\n"
     if asked.output:
         asked.output.write_text(written, encoding="utf-8")
@@ -60,6 +62,7 @@ def positive(text: str) -> int:
 
 def run(names: Sequence[str], repeat: int) -> tuple[list[Result], Mapping[str, str]]:
     rows = suite.chosen(names)
+    listen_for_the_end()
     load = os.getloadavg()[0]
     if load > QUIET:
         say(f"the load of this computer is {load:.2f}: something else runs, and takes its share")

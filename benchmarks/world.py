@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PATIENCE = 300.0
+END_SECONDS = 20.0
 # What could lead a measured program out of its world, or (the last) make it compile its modules at every start.
 SCRUBBED = ("AWS_", "GOOGLE_", "CLOUDSDK_", "ARM_", "AZURE_", "KUBE", "TF_", "KARROTS_", "GIT_", "XDG_", "KWOK_")
 DROPPED = ("PYTHONDONTWRITEBYTECODE",)
@@ -91,7 +92,7 @@ def world(engine: Path) -> Iterator[World]:
             _set(environment(before, root, engine))
             yield made
         finally:
-            _end(made)
+            end(root)
             _set(before)
 
 
@@ -124,13 +125,21 @@ def environment(before: Mapping[str, str], root: Path, engine: Path) -> dict[str
     }
 
 
-def _end(made: World) -> None:
-    """Whatever a row left running: first its clusters by their ids, then what else was started in this world."""
-    from karrots.engine import cluster
+def end(root: Path) -> None:
+    """Kill whatever was started in this world and still runs: named by a command line, or by where it works."""
+    until = time.monotonic() + END_SECONDS
+    while (left := inhabitants(root)) and time.monotonic() < until:
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
 
-    for found in cluster.clusters():
-        cluster.down(found.id)
-    left = made.processes()
-    for process in left:
-        process.kill()
-    psutil.wait_procs(left, timeout=10)
+
+def inhabitants(root: Path) -> list[psutil.Process]:
+    """Not ourselves, and no zombies: they have neither words nor a place."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = [*(process.info["cmdline"] or ()), process.info["cwd"] or ""]
+        if process.pid != os.getpid() and any(str(root) in word for word in words):
+            found.append(process)
+    return found
