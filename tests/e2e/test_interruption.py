@@ -19,7 +19,8 @@ pytestmark = pytest.mark.engine
 
 
 def _until(world: World, step: str, *words: str) -> subprocess.Popen[str]:
-    """Start a verb and read its events until that step begins."""
+    """Start a verb and read its events until that step begins; of Terraform's steps, until Terraform is at work."""
+    event = "StepProgress" if step in ("apply", "terraform-destroy") else "StepStarted"
     process = subprocess.Popen(
         [*PROGRAM, *words, "-o", "json"],
         cwd=world.directory,
@@ -30,7 +31,7 @@ def _until(world: World, step: str, *words: str) -> subprocess.Popen[str]:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if f'"StepStarted", "step": "{step}"' in line:
+        if f'"{event}", "step": "{step}"' in line:
             return process
     pytest.fail(f"the step '{step}' was never reached")
 

@@ -21,8 +21,11 @@ NO_WAY_OUT = {
 
 
 def inherited() -> dict[str, str]:
-    """What is left of our own environment when nothing of the user's may come along."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(SCRUBBED)}
+    """What is left of our own environment when nothing of the user's may come along.
+
+    Nor may `CI`, which makes karrots write plain lines on a terminal.
+    """
+    return {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith(SCRUBBED)}
 
 
 def settings(home: Path) -> dict[str, str]:

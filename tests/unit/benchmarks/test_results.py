@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import __main__ as program
 from benchmarks import runner, suite, table
+from benchmarks.quiet import Quiet
 from benchmarks.row import KARROTS, Bench, Contest, Reading, Result, Row, Run, Target, Unit, Verdict, Wrong, row
 from karrots.errors import UsageError
 
@@ -146,7 +147,7 @@ class Clock:
 
 
 def contend(clock: Clock, count: int) -> Result:
-    return runner.contend(a_row(), clock.contest(), count, lambda _: None)
+    return runner.contend(a_row(), clock.contest(), count, lambda: True)
 
 
 def test_contenders_take_turns_and_the_first_round_is_not_counted() -> None:
@@ -176,8 +177,25 @@ def test_a_scene_that_cannot_be_set_is_a_failed_row() -> None:
     def stage(_: Bench) -> AbstractContextManager[Contest]:
         raise Wrong("no room")
 
-    found = runner.measure(Row("x", "x", Unit.seconds, Target(), stage), BENCH, 5, lambda _: None)
+    found = runner.measure(Row("x", "x", Unit.seconds, Target(), stage), BENCH, 5, lambda _: None, lambda: True)
     assert found.failure == "no room"
+
+
+def test_rounds_beside_other_work_are_counted_and_shown() -> None:
+    calm = iter([False, True, False, False])
+    found = runner.contend(a_row(), Clock().contest(), 3, lambda: next(calm))
+    assert found.disturbed == 2, "the round that is not counted is not disturbed"
+    assert "a thing: 2 rounds beside other work" in table.render([found], {})
+
+
+def test_waiting_for_a_quiet_computer_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = iter([90.0, 30.0, 5.0])
+    monkeypatch.setattr("psutil.cpu_percent", lambda _: next(busy))
+    calm = Quiet(60.0, look_seconds=0)
+    assert calm()
+    assert not next(busy, None)
+    monkeypatch.setattr("psutil.cpu_percent", lambda _: 90.0)
+    assert not Quiet(0.0, look_seconds=0)()
 
 
 def test_rounds() -> None:
