@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import kwokctl, machine, runner, suite, table
+from benchmarks.quiet import Quiet
 from benchmarks.row import Bench
 from karrots.app import error_text, listen_for_the_end
 from karrots.engine import binaries
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from benchmarks.row import Result
 
 REPEAT = 5
-# Above this something else runs too, and the figures are not of karrots alone.
-QUIET = 1.0
+PATIENCE = 300.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every row has a correct result, also where a target is missed; 1 when one has not."""
     asked = parser().parse_args(arguments)
     try:
-        results, facts = run(asked.rows, asked.repeat)
+        results, facts = run(asked.rows, asked.repeat, Quiet(asked.patience))
     except KarrotsError as error:
         sys.stderr.write(error_text(error))
         return int(error.code)
@@ -49,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(suite.ROWS)}; all when none is named")
     found.add_argument("--repeat", type=positive, default=REPEAT, help="counted rounds; one before them is not counted")
+    found.add_argument("--patience", type=float, default=PATIENCE, help="seconds to wait, in all, for a quiet computer")
     found.add_argument("-o", dest="form", choices=("text", "json", "markdown"), default="text", help="form on stdout")
     found.add_argument("--output", type=Path, help="write the JSON to this file too")
     return found
@@ -60,15 +60,12 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def run(names: Sequence[str], repeat: int) -> tuple[list[Result], Mapping[str, str]]:
+def run(names: Sequence[str], repeat: int, calm: Quiet) -> tuple[list[Result], Mapping[str, str]]:
     rows = suite.chosen(names)
     listen_for_the_end()
-    load = os.getloadavg()[0]
-    if load > QUIET:
-        say(f"the load of this computer is {load:.2f}: something else runs, and takes its share")
     facts = machine.facts()
     bench = prepare()
-    return [runner.measure(row, bench, repeat, say) for row in rows], facts
+    return [runner.measure(row, bench, repeat, say, calm) for row in rows], facts
 
 
 def prepare() -> Bench:

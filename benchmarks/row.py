@@ -114,11 +114,15 @@ def row(
 
 @dataclass(frozen=True)
 class Result:
-    """`runs` by contender, karrots first; `failures` by contender that dropped out."""
+    """`runs` by contender, karrots first; `failures` by contender that dropped out.
+
+    `disturbed`: rounds that began while something else kept the computer busy.
+    """
 
     row: Row
     runs: Mapping[str, tuple[Reading, ...]]
     failures: Mapping[str, str] = field(default_factory=dict)
+    disturbed: int = 0
 
     @property
     def failure(self) -> str:
@@ -172,6 +176,7 @@ class Result:
             "unit": str(self.row.unit),
             "target": {"most": target.most, "times": target.times, "aim": target.aim},
             "verdict": str(self.verdict),
+            "disturbed": self.disturbed,
             "contenders": [self._contender(name) for name in (KARROTS, *self.peers)],
         }
 

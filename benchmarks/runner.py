@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 FEWER = 3
 
 
-def measure(row: Row, bench: Bench, repeat: int, say: Callable[[str], None]) -> Result:
+def measure(row: Row, bench: Bench, repeat: int, say: Callable[[str], None], calm: Callable[[], bool]) -> Result:
     """A row that cannot be set up is a failed row, and the others go on."""
     try:
         with row.stage(bench) as contest:
-            return contend(row, contest, rounds(row, repeat), say)
+            say(f"{row.name}: 1 + {rounds(row, repeat)} rounds")
+            return contend(row, contest, rounds(row, repeat), calm)
     except (Wrong, KarrotsError, OSError) as error:
         return Result(row, {}, {KARROTS: reason(error)})
 
@@ -28,15 +29,17 @@ def rounds(row: Row, repeat: int) -> int:
     return min(repeat, FEWER) if row.long else repeat * row.often
 
 
-def contend(row: Row, contest: Contest, count: int, say: Callable[[str], None]) -> Result:
+def contend(row: Row, contest: Contest, count: int, calm: Callable[[], bool]) -> Result:
     """The first round warms caches and is not counted; a peer that fails drops out, karrots' failure ends the row.
 
-    Each second round goes backwards, so that nobody always profits from what ran before.
+    Each second round goes backwards, so that nobody always profits from what ran before. `calm` waits for a quiet
+    computer, and answers whether it is one.
     """
-    say(f"{row.name}: 1 + {count} rounds")
     runs: dict[str, list[Reading]] = {name: [] for name in contest.contenders}
     failures: dict[str, str] = {}
+    disturbed = 0
     for turn in range(count + 1):
+        disturbed += not calm() and turn > 0
         names = [name for name in contest.contenders if name not in failures]
         for name in names if turn % 2 == 0 else reversed(names):
             try:
@@ -48,7 +51,8 @@ def contend(row: Row, contest: Contest, count: int, say: Callable[[str], None]) 
                 runs[name].append(reading)
         if KARROTS in failures:
             break
-    return Result(row, {name: tuple(found) for name, found in runs.items() if name not in failures}, failures)
+    kept = {name: tuple(found) for name, found in runs.items() if name not in failures}
+    return Result(row, kept, failures, disturbed)
 
 
 def reason(error: Exception) -> str:

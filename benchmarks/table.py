@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.row import Unit, Verdict
 from karrots.report.tables import table
+from karrots.report.text import count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +46,9 @@ def remarks(result: Result) -> list[str]:
     title = result.row.title
     beside = {"karrots": result.beside(), **{peer: result.beside(peer) for peer in result.peers}}
     seen = [f"{title}: {who}: {_listed(of, result.row.beside_unit)}" for who, of in beside.items() if of]
-    return [*seen, *(f"{title}: {who} failed: {why}" for who, why in result.failures.items())]
+    failed = [f"{title}: {who} failed: {why}" for who, why in result.failures.items()]
+    disturbed = [f"{title}: {count_text(result.disturbed, 'round')} beside other work"] if result.disturbed else []
+    return [*seen, *failed, *disturbed]
 
 
 def _listed(values: Mapping[str, float], unit: Unit) -> str:
