@@ -160,12 +160,14 @@ def stop(child: subprocess.Popen[str], grace: float) -> None:
         child.communicate()
 
 
-def spawn(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a program that outlives us; its output is appended to `log`."""
+def spawn(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start a program that outlives us; its output is appended to `log`, and `stdin` is a descriptor it reads from."""
     with log.open("ab") as sink:
         try:
             return subprocess.Popen(
-                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                list(argv), cwd=cwd, env=dict(env), stdin=stdin, stdout=sink, stderr=sink,
                 start_new_session=True,
             )  # fmt: skip
         except FileNotFoundError as error:

@@ -3,18 +3,21 @@
 Its output goes to a file, which we read along, and not through a pipe: when we are killed, Terraform is told to stop
 and has to write a few more lines while it saves the state, and a Go program that writes to a closed pipe is killed at
 once (https://pkg.go.dev/os/signal#hdr-SIGPIPE).
+
+It must never run unwatched: a shell takes its place first, under its process id, and becomes it at our word. Before
+that word `on_start` has noted the id, and another shell watches for our death. Whenever we die, there is either no
+Terraform yet or one that is known and told to stop.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import TimeoutExpired
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from karrots.adapters import process
 from karrots.adapters.terraform_events import Stopping
@@ -27,8 +30,9 @@ POLL_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
 # A second SIGINT makes Terraform exit at once and may cost it the state, so one more Ctrl-C is not taken for that wish.
 INSISTENCE = 3
-# The pipe is opened by its name in /proc; where that is not allowed the shell ends here and nothing is watched.
-WATCH = 'exec <"$1" || exit; read -r _ || kill -INT "$2"'
+# Both read from a pipe that only we can write to: they get a line at our word, and its end at our death.
+GATE = 'read -r _ && exec "$@" </dev/null'
+WATCH = 'read -r _ || kill -INT "$1"'
 
 
 def follow(
@@ -44,18 +48,19 @@ def follow(
 ) -> int:
     """Run, append stdout and stderr to `log`, hand over each line as it comes, and answer the exit status.
 
-    `on_start` gets the process id. When we are interrupted, or a listener raises, Terraform gets one SIGINT and `grace`
-    seconds to end what it is doing and to save its state; the exception goes on only then.
+    `on_start` gets the process id before the program begins. When we are interrupted, or a listener raises, Terraform
+    gets one SIGINT and `grace` seconds to end what it is doing and to save its state; the exception goes on only then.
     """
     start = _open_log(log)
-    child = process.spawn(argv, cwd=cwd, env=env, log=log)
-    with log.open("rb") as source, _death_watch(child.pid):
+    with _Gate(argv, cwd=cwd, env=env, log=log) as gate, _death_watch(gate.child.pid), log.open("rb") as source:
         source.seek(start)
-        run = _Run(child, source, on_line)
+        run = _Run(gate.child, source, on_line)
         try:
-            on_start(child.pid)
+            on_start(gate.child.pid)
+            gate.open()
             return run.until()
         except BaseException as cause:
+            gate.shut()
             run.stop(cause, on_stop, grace)
             raise
 
@@ -134,23 +139,76 @@ def _open_log(log: Path) -> int:
         os.close(descriptor)
 
 
+class _Gate:
+    """The program's process, at first a shell that waits; it ends there when we do, or when the block does."""
+
+    def __init__(self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
+        if process.find(argv[0]) is None:
+            raise process.missing(argv[0], cwd)
+        self._word = _Word()
+        with self._word.reader() as reader:
+            self.child = process.spawn(_shell(GATE, *argv), cwd=cwd, env=env, log=log, stdin=reader)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shut()
+        self.child.wait()
+
+    def open(self) -> None:
+        self._word.say()
+
+    def shut(self) -> None:
+        self._word.close()
+
+
+class _Word:
+    """A pipe whose one reader hears a line when we say so, and its end when we close it or die."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = os.pipe()
+        self._closed = False
+
+    @contextmanager
+    def reader(self) -> Iterator[int]:
+        """For the time of a start; afterwards the started program alone has it."""
+        try:
+            yield self._ours
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(self._ours)
+
+    def say(self) -> None:
+        with suppress(BrokenPipeError):  # somebody killed the reader, which whoever waits for it will see
+            os.write(self._theirs, b"\n")
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            os.close(self._theirs)
+
+
 @contextmanager
 def _death_watch(pid: int) -> Iterator[None]:
-    """While this runs, our death sends `pid` one SIGINT; Linux only.
+    """While this runs, our death sends `pid` one SIGINT.
 
-    A shell waits on a pipe that only we can write to. The kernel's PR_SET_PDEATHSIG will not do: it signals at the
-    death of each of our threads in turn, and a second SIGINT makes Terraform drop the state it has in memory.
+    The kernel's PR_SET_PDEATHSIG will not do: it signals at the death of each of our threads in turn, and a second
+    SIGINT makes Terraform drop the state it has in memory.
     """
-    if not sys.platform.startswith("linux"):
-        yield
-        return
-    ours, theirs = os.pipe()
-    argv = ["/bin/sh", "-c", WATCH, "watch", f"/proc/{os.getpid()}/fd/{ours}", str(pid)]
-    watcher = process.spawn(argv, cwd=Path("/"), env=process.environment(), log=Path(os.devnull))
+    word, root = _Word(), Path("/")
+    with word.reader() as reader:
+        argv = _shell(WATCH, str(pid))
+        watcher = process.spawn(argv, cwd=root, env=process.environment(), log=Path(os.devnull), stdin=reader)
     try:
         yield
     finally:
-        os.write(theirs, b"\n")
+        word.say()
         watcher.wait()
-        os.close(ours)
-        os.close(theirs)
+        word.close()
+
+
+def _shell(script: str, *words: str) -> list[str]:
+    return ["/bin/sh", "-c", script, "karrots", *words]

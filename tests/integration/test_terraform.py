@@ -89,8 +89,7 @@ from pathlib import Path
 from karrots.adapters.terraform import Root, locate
 from karrots.adapters.terraform_state import StateServer
 with StateServer(Path(sys.argv[2]), "operation 7") as server:
-    quick = {"TF_HTTP_RETRY_MAX": "0"}
-    root = Root(Path(sys.argv[1]), locate(), quick, lambda event: print(event, flush=True), state=server)
+    root = Root(Path(sys.argv[1]), locate(), on_event=lambda event: print(event, flush=True), state=server)
     root.init()
     root.apply(root.plan())
 """
@@ -363,7 +362,7 @@ def test_a_state_that_could_not_be_sent_is_brought_home(
     tmp_path: Path, tool: Tool, server: StateServer, heard: Listener
 ) -> None:
     folder = root(tmp_path / "run", CHAIN)
-    made = Root(folder, tool, {"TF_HTTP_RETRY_MAX": "0"}, heard, state=server)
+    made = Root(folder, tool, on_event=heard, state=server)
     made.init()
 
     def shut_down() -> None:

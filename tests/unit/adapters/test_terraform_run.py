@@ -14,6 +14,7 @@ import pytest
 from karrots.adapters import process
 from karrots.adapters.terraform_events import Stopping
 from karrots.adapters.terraform_run import INSISTENCE, follow
+from karrots.errors import ToolMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,21 @@ follow(
 )
 """
 
+# Is killed when it has just learned the id of the program's process.
+SHORT_LIVED = """
+import os, signal, sys
+from pathlib import Path
+from karrots.adapters.terraform_run import follow
+folder = Path(sys.argv[1])
+
+def die(pid):
+    print(pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+follow(["/bin/sh", "-c", "echo ran"], cwd=folder, env={}, log=folder / "log",
+    on_start=die, on_line=print, on_stop=print, grace=600)
+"""
+
 
 class Run:
     """One `follow` with everything it said."""
@@ -55,6 +71,7 @@ class Run:
         self.lines: list[str] = []
         self.stops: list[Stopping] = []
         self.pid = 0
+        self.on_start: Callable[[int], None] = lambda _: None
         self.on_line: Callable[[str], None] = lambda _: None
         self.on_stop: Callable[[Stopping], None] = lambda _: None
 
@@ -72,6 +89,7 @@ class Run:
 
     def _start(self, pid: int) -> None:
         self.pid = pid
+        self.on_start(pid)
 
     def _line(self, line: str) -> None:
         self.lines.append(line)
@@ -190,3 +208,33 @@ def test_our_death_is_one_interrupt_however_many_threads_we_have(tmp_path: Path)
     followed.send_signal(signal.SIGINT)
     psutil.wait_procs([followed])
     assert log.read_text() == "begun\ninterrupt 1\ninterrupt 2\nended\n"
+
+
+def test_nothing_runs_before_its_process_is_noted_and_watched(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", SHORT_LIVED, str(tmp_path)]
+    pid = int(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout)
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        pass  # the shell in the program's place sees that nobody will give the word
+    assert (tmp_path / "log").read_text() == ""
+
+
+def test_a_program_killed_before_it_begins_is_one_that_ended(run: Run) -> None:
+    run.on_start = lambda pid: os.kill(pid, signal.SIGKILL)
+    assert run("echo", "ran") == -signal.SIGKILL
+    assert run.lines == []
+
+
+def test_who_cannot_note_a_process_does_not_begin_it(run: Run) -> None:
+    def refuse(_: int) -> None:
+        raise OSError("no space left")
+
+    run.on_start = refuse
+    with pytest.raises(OSError, match="no space left"):
+        run("echo", "ran")
+    assert (run.folder / "log").read_text() == ""
+    assert psutil.Process().children() == []
+
+
+def test_a_program_that_is_not_there(run: Run) -> None:
+    with pytest.raises(ToolMissing, match="no-such-program"):
+        run("no-such-program")

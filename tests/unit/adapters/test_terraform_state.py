@@ -54,6 +54,12 @@ def test_each_server_has_its_own_password(server: StateServer, tmp_path: Path) -
         assert other.environment()["TF_HTTP_PASSWORD"] != server.environment()["TF_HTTP_PASSWORD"]
 
 
+def test_a_dead_server_is_given_up_without_waiting(server: StateServer) -> None:
+    """Terraform's own settings are 2 retries after 1 s and 2 s, for each of four requests of a run that is stopped."""
+    settings = server.environment()
+    assert (settings["TF_HTTP_RETRY_WAIT_MIN"], settings["TF_HTTP_RETRY_WAIT_MAX"]) == ("0", "0")
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "LOCK", "UNLOCK"])
 @pytest.mark.parametrize("password", ["", "wrong", "größer"])
 def test_nobody_else_gets_in(server: StateServer, method: str, password: str) -> None:
