@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from benchmarks import kwokctl, machine, runner, suite, table
 from benchmarks.quiet import Quiet
 from benchmarks.row import Bench
-from karrots.app import error_text, listen_for_the_end
+from karrots import effects
+from karrots.app import error_text
 from karrots.engine import binaries
 from karrots.errors import ExitCode, KarrotsError
 
@@ -62,7 +63,7 @@ def positive(text: str) -> int:
 
 def run(names: Sequence[str], repeat: int, calm: Quiet) -> tuple[list[Result], Mapping[str, str]]:
     rows = suite.chosen(names)
-    listen_for_the_end()
+    effects.listen()
     facts = machine.facts()
     bench = prepare()
     return [runner.measure(row, bench, repeat, say, calm) for row in rows], facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from karrots.errors import ExitCode, Interrupted, KarrotsError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import FrameType
 
 
 # Options that every verb has and that take the next word.
@@ -34,11 +34,16 @@ def run(argv: list[str]) -> int:
     if argv == ["--version"]:  # asked by scripts and prompts, so it does not load the command line
         sys.stdout.write(f"karrots {__version__}\n")
         return ExitCode.DONE
+    from karrots import effects
     from karrots.report import streams
 
     streams.steady()
-    listen_for_the_end()
+    effects.listen()
     try:
+        if effects.FAULTS in os.environ:
+            from karrots import faults
+
+            faults.arm(os.environ)
         return dispatch(argv)
     except KarrotsError as error:
         return explain(error, argv)
@@ -54,19 +59,6 @@ def dispatch(argv: list[str]) -> int:
     from karrots.cli.root import call
 
     return call(argv)
-
-
-def listen_for_the_end() -> None:
-    """SIGTERM and a closed terminal end an operation as the first Ctrl-C does."""
-    import signal
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, stop)
 
 
 def explain(error: KarrotsError, argv: list[str]) -> int:
@@ -177,11 +169,11 @@ def report_bug(error: Exception, argv: list[str]) -> int:
 
 
 def _save(report: str) -> Path | None:
-    from karrots import places
+    from karrots import files, places
 
     try:
         file = places.private_folder(places.state()) / "bug.log"
-        file.write_text(report, "utf-8")
+        files.write(file, report)
     except OSError:
         return None
     return file

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from karrots import places
+from karrots import clock, files, places
 from karrots.errors import Failed, Interrupted, KarrotsError
 from karrots.report.events import (
     Noted,
@@ -98,12 +98,8 @@ class Run:
 
     def write(self, what: str, **facts: Any) -> None:
         """One fsynced line; an intent is on disk before its effect."""
-        line = json.dumps({"at": time.time(), "what": what, **facts}, sort_keys=True)
-        descriptor = os.open(self.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        line = json.dumps({"at": clock.seconds(), "what": what, **facts}, sort_keys=True)
+        files.append(self.journal, line + "\n")
 
     def progress(self, detail: str) -> None:
         self.reporter.emit(StepProgress(self.current, detail))
@@ -233,7 +229,5 @@ def _durations(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[str, float]]:
 
 
 def forget_old_runs() -> None:
-    import shutil
-
     for folder in past_runs()[RUNS_KEPT:]:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove_tree(folder, whatever=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from karrots import files
+
 
 def _base(variable: str, fallback: str, kind: str) -> Path:
     home = os.environ.get("KARROTS_HOME")
@@ -58,7 +60,7 @@ def private_folder(path: Path) -> Path:
     """Make `path` and its parents with mode 0700 (they hold keys, states and plans)."""
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
+            files.make_folder(folder)
     return path
 
 

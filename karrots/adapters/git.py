@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from karrots.adapters import process
+from karrots import files
+from karrots.adapters import git_locks, process
 from karrots.adapters.git_command import Git, cause, held
 from karrots.adapters.git_history import Commit
 from karrots.adapters.git_names import check_branch_name, check_remote_name, clean_path, quoted
@@ -34,7 +35,7 @@ from karrots.adapters.git_objects import (
 from karrots.errors import Failed, KarrotsError, Locked, PreflightFailed, Refused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "BranchExists",
@@ -100,15 +101,19 @@ def init_repository(folder: Path, branch: str | None = None) -> None:
 
 
 class Repository:
-    """`root` is the top of the work tree, `git_dir` the absolute folder shared by all of its work trees."""
+    """`root` is the top of the work tree, `git_dir` the absolute folder shared by all of its work trees.
 
-    def __init__(self, root: Path, git_dir: Path) -> None:
+    `say` is told of a lock before it is removed; while nobody listens, none is.
+    """
+
+    def __init__(self, root: Path, git_dir: Path, say: Callable[[str], None] | None = None) -> None:
         self.root = root
         self.git_dir = git_dir
+        self.say = say
         self._git = Git.located(root)
 
     @classmethod
-    def discover(cls, start: Path) -> Repository:
+    def discover(cls, start: Path, say: Callable[[str], None] | None = None) -> Repository:
         """The repository `start` lies in; raises UsageError, also for a bare one."""
         if not start.is_dir():
             raise UsageError(f"'{start}' is not a folder", hint="git clone …, then cd into it")
@@ -118,7 +123,7 @@ class Repository:
         )  # fmt: skip
         answers = os.fsdecode(done.stdout).splitlines()
         if done.status == 0 and len(answers) == 4:
-            return cls(Path(answers[3]), Path(answers[2]))
+            return cls(Path(answers[3]), Path(answers[2]), say)
         raise _not_usable(start, done, answers)
 
     def version(self) -> tuple[int, ...]:
@@ -319,11 +324,24 @@ class Repository:
     def set_refs(self, refs: Mapping[str, str | None]) -> bool:
         """Set or delete refs whatever they were; for what can be derived again. False when one was held."""
         lines = (f"update {ref} {new}\n" if new else f"delete {ref}\n" for ref, new in refs.items())
-        return self._git.run("update-ref", "--stdin", stdin="".join(lines).encode(), check=False).status == 0
+        return self._update("".join(lines)).status == 0
 
     def _move(self, moves: Iterable[tuple[str, str | None, str | None]]) -> process.Completed:
-        stdin = "".join(_update_line(*move) for move in moves).encode()
-        return self._git.run("update-ref", "--stdin", stdin=stdin, check=False)
+        return self._update("".join(_update_line(*move) for move in moves))
+
+    def _update(self, lines: str) -> process.Completed:
+        """All of it or nothing; once more for each lock in the way that is provably nobody's: git names one a time."""
+        while True:
+            done = self._git.run("update-ref", "--stdin", stdin=lines.encode(), check=False)
+            if not self._cleared(done):
+                return done
+
+    def _cleared(self, done: process.Completed) -> bool:
+        """Whether all locks that git met are out of the way now; each was there before, so this comes to an end."""
+        if done.status == 0 or self.say is None:
+            return False
+        met = git_locks.named_in(done.stderr, self.git_dir)
+        return bool(met) and len(git_locks.clear(met, self.git_dir, self.say)) == len(met)
 
     # Remotes
 
@@ -354,6 +372,7 @@ class Repository:
             done = self._git.over_network(remote, *words, *pruning, *named, accept=(0,) if last else (0, 1))
             if done.status == 0:
                 return
+            self._cleared(done)
 
     def push_branch(self, remote: str, name: str, commit: str) -> None:
         """Make the branch at the remote; already there at this commit is fine, elsewhere is BranchExists."""
@@ -505,11 +524,7 @@ def _write_file(into: Path, name: str, file: TreeFile) -> Path:
     if target.is_dir() and not target.is_symlink():
         shutil.rmtree(target)
     target.unlink(missing_ok=True)
-    # O_EXCL also refuses a symlink that somebody puts there meanwhile.
-    mode = 0o755 if file.mode == EXECUTABLE else 0o644
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as sink:
-        sink.write(file.data)
+    files.create(target, file.data, mode=0o755 if file.mode == EXECUTABLE else 0o644)
     return target
 
 

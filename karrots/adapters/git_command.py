@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from karrots.adapters import process
+from karrots.adapters import git_locks, process
 from karrots.errors import Failed, KarrotsError, LoginNeeded, TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NETWORK_SECONDS = 120.0
+# What moves refs, here or elsewhere. Objects that nothing names yet are harmless, however far they came.
+CHANGING = frozenset({"update-ref", "push", "fetch", "add", "commit"})
 
 # Set for every call, so that no setting of a repository that somebody else wrote runs a program or changes a result.
 SETTINGS = (
@@ -87,6 +89,7 @@ class Git:
         return process.run(
             [self.program, *settings, *words],
             cwd=self.folder, env=environment(), stdin=stdin, timeout=timeout, check=check,
+            whole=words[0] in CHANGING,
         )  # fmt: skip
 
     def line(self, *words: str, stdin: bytes = b"") -> str:
@@ -136,8 +139,11 @@ def _lines(done: process.Completed) -> list[str]:
 
 def held(done: process.Completed, git_dir: Path) -> Failed:
     """A ref could not be moved though nobody moved it: a lock is left, or the disk is full."""
+    met = [lock for path in git_locks.named_in(done.stderr, git_dir) if (lock := git_locks.examine(path, git_dir))]
+    doubts = [f"{lock.path.name}: {lock.reason}" for lock in met]
+    removal = [f"{lock.command}  # when no git works in {git_dir} any more" for lock in met]
     return ToolFailed(
         "git could not move a ref",
-        argv=done.argv, status=done.status, why=cause(done),
-        hint=process.shell_line(["find", str(git_dir), "-name", "*.lock", "-mmin", "+1"]),
+        argv=done.argv, status=done.status, why="\n".join([cause(done), *doubts]),
+        hint="\n".join(removal) or "karrots doctor",
     )  # fmt: skip

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from karrots.effects import effect
 from karrots.errors import Failed, LoginNeeded
 
 if TYPE_CHECKING:
@@ -96,10 +97,11 @@ class Kube:
         from urllib3.exceptions import HTTPError
 
         try:
-            answer = self._client.call_api(
-                method, self.access.server + path, headers, payload, _request_timeout=self._timeout
-            )
-            return answer, answer.response.data
+            with effect(method, path, whole=method != "GET") as asking:
+                answer = self._client.call_api(
+                    method, self.access.server + path, headers, payload, _request_timeout=self._timeout
+                )
+                return answer, asking.garbled(answer.response.data)
         except (HTTPError, ApiException, OSError) as error:
             raise ApiUnreachable(f"the API server at {self.access.server} does not answer", why=str(error)) from error
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from karrots.effects import deaf, effect
 from karrots.errors import TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TAIL_BYTES = 4000
+CANNOT_EXECUTE = 126  # as shells say it
 
 # What a program may inherit: enough to find tools, a home, a locale and a proxy, and no credentials by accident.
 INHERITED = (
@@ -67,28 +69,33 @@ def run(
     stdin: bytes = b"",
     timeout: float = 30.0,
     check: bool = True,
+    whole: bool = False,
 ) -> Completed:
-    """Run to the end and keep the output.
+    """Run to the end and keep the output. `whole`: it changes something, and a first Ctrl-C waits for its end.
 
     Raises ToolMissing when there is no such program, TimedOut after `timeout` seconds, and, with `check`, ToolFailed on
     an exit status other than 0.
     """
     try:
-        done = subprocess.run(
-            list(argv),
-            cwd=cwd,
-            env=dict(env) if env is not None else environment(),
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            start_new_session=True,
-        )
+        with effect("run", _site(argv), whole=whole) as doing:
+            done = subprocess.run(
+                list(argv),
+                cwd=cwd,
+                env=dict(env) if env is not None else environment(),
+                input=stdin,
+                capture_output=True,
+                timeout=timeout,
+                check=False,
+                start_new_session=True,
+            )
+            stdout = doing.garbled(done.stdout)
     except FileNotFoundError as error:
         raise missing(argv[0], cwd) from error
-    except subprocess.TimeoutExpired as error:
+    except (subprocess.TimeoutExpired, TimeoutError) as error:
         raise TimedOut(f"{Path(argv[0]).name} did not answer within {timeout:.0f} s", why=shell_line(argv)) from error
-    completed = Completed(tuple(argv), done.returncode, done.stdout, done.stderr)
+    except OSError as error:
+        raise not_run(argv, error) from error
+    completed = Completed(tuple(argv), done.returncode, stdout, done.stderr)
     if check and completed.status != 0:
         raise failed(completed)
     return completed
@@ -107,6 +114,16 @@ def failed(completed: Completed) -> ToolFailed:
 def _verb(argv: Sequence[str]) -> str:
     words = [word for word in argv[1:] if not word.startswith("-") and "=" not in word]
     return words[0] if words else ""
+
+
+def _site(argv: Sequence[str]) -> str:
+    return f"{Path(argv[0]).name} {_verb(argv)}"
+
+
+def not_run(argv: Sequence[str], error: OSError) -> ToolFailed:
+    """The system did not start it: too many processes, no memory, arguments too long, not executable."""
+    why = error.strerror or str(error)
+    return ToolFailed(f"{Path(argv[0]).name} could not be run", argv=argv, status=CANNOT_EXECUTE, why=why)
 
 
 def missing(program: str, cwd: Path | None) -> ToolMissing | ToolFailed:
@@ -131,12 +148,15 @@ def stream(
     """
     with errors.open("ab") as sink:
         try:
-            child = subprocess.Popen(
-                list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=sink, text=True, errors="replace", bufsize=1, start_new_session=True,
-            )  # fmt: skip
+            with effect("start", _site(argv)):
+                child = subprocess.Popen(
+                    list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=sink, text=True, errors="replace", bufsize=1, start_new_session=True,
+                )  # fmt: skip
         except FileNotFoundError as error:
             raise missing(argv[0], cwd) from error
+        except OSError as error:
+            raise not_run(argv, error) from error
     try:
         assert child.stdout is not None  # noqa: S101  (PIPE was asked for)
         with child.stdout:
@@ -164,19 +184,24 @@ def spawn(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, stdin: int = subprocess.DEVNULL
 ) -> subprocess.Popen[bytes]:
     """Start a program that outlives us; its output is appended to `log`, and `stdin` is a descriptor it reads from."""
-    with log.open("ab") as sink:
-        try:
+    try:
+        with effect("start", _site(argv)), log.open("ab") as sink:
             return subprocess.Popen(
                 list(argv), cwd=cwd, env=dict(env), stdin=stdin, stdout=sink, stderr=sink,
                 start_new_session=True,
             )  # fmt: skip
-        except FileNotFoundError as error:
-            raise missing(argv[0], cwd) from error
+    except FileNotFoundError as error:
+        raise missing(argv[0], cwd) from error
+    except OSError as error:
+        raise not_run(argv, error) from error
 
 
 def replace_with(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run in the foreground on our own terminal (`karrots run NAME -- kubectl …`) and give its exit status."""
     try:
-        return subprocess.call(list(argv), env=dict(env))
+        with deaf():
+            return subprocess.call(list(argv), env=dict(env))
     except FileNotFoundError as error:
         raise missing(argv[0], None) from error
+    except OSError as error:
+        raise not_run(argv, error) from error

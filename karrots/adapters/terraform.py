@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from karrots import places
+from karrots import files, places
 from karrots.adapters import process, terraform_argv
 from karrots.adapters.terraform_events import (
     DiagnosticSeen,
@@ -141,7 +141,7 @@ class Root:
         """Compare the world with the root and save what would be done; a state left unsaved comes home first."""
         self.save_state()
         file = out or self.folder / PLAN_FILE
-        file.unlink(missing_ok=True)
+        files.remove(file)
         argv = terraform_argv.plan(
             self.tool.path, file, destroy=destroy, refresh=refresh, replace=replace, targets=targets
         )
@@ -170,7 +170,7 @@ class Root:
         try:
             heard = self._stream("apply", terraform_argv.apply(self.tool.path, plan.file))
         finally:
-            plan.file.unlink(missing_ok=True)
+            files.remove(plan.file)
         return (heard.of(Summary) or [Summary("apply")])[-1]
 
     def outputs(self) -> dict[str, Output]:
@@ -199,7 +199,7 @@ class Root:
                 hint=f"keep {file}, free what stood in the way, then run the same command again",
                 log=self.log,
             ) from error
-        file.unlink()
+        files.remove(file)
         self._on_event(StateSaved(file))
         return True
 

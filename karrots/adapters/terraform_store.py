@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import socket
 import uuid
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from karrots import clock, files
 from karrots.adapters.terraform_values import Output, outputs
 from karrots.errors import Failed, KarrotsError, Locked
 from karrots.places import private_folder
@@ -212,8 +212,8 @@ class StateStore:
         """No state counts any more; the versions stay."""
         with self._guard():
             self._refuse_if_locked()
-            self._pointer.unlink(missing_ok=True)
-            _sync_folder(self.folder)
+            files.remove(self._pointer)
+            files.sync_folder(self.folder)
 
     def remove(self) -> int:
         """Delete the folder with every version; answers the number of versions. Raises StateLocked."""
@@ -222,7 +222,7 @@ class StateStore:
         with self._guard():
             self._refuse_if_locked()
             count = len(self.versions())
-            shutil.rmtree(self.folder)
+            files.remove_tree(self.folder)
         return count
 
     def acquire(self, info: dict[str, Any], holder: str) -> Acquired:
@@ -244,11 +244,11 @@ class StateStore:
         with self._guard():
             worker = Worker(pid, _created(pid), os.getpid(), str(folder))
             private_folder(self._workers)
-            _write(self._workers / f"{pid}.json", json.dumps(vars(worker)).encode(), durable=False)
+            files.write(self._workers / f"{pid}.json", json.dumps(vars(worker)).encode(), durable=False)
 
     def end_work(self, pid: int) -> None:
         """It has ended, and what it left behind is safe."""
-        (self._workers / f"{pid}.json").unlink(missing_ok=True)
+        files.remove(self._workers / f"{pid}.json")
 
     def release(self, lock_id: str | None = None) -> None:
         """Give back what this object holds; with an id, the lock of that id, which may also be a dead holder's.
@@ -261,7 +261,7 @@ class StateStore:
             lock = self._read_lock()
             if lock and (lock_id not in {None, lock.id} or not self._is_mine(lock)):
                 raise StateLocked(lock, self._lock)
-            self._lock.unlink(missing_ok=True)
+            files.remove(self._lock)
             if self._held is not None:
                 os.close(self._held)
                 self._held = None
@@ -317,7 +317,7 @@ class StateStore:
             try:
                 if left.exists():
                     self._adopt(left)
-                    left.unlink()
+                    files.remove(left)
                     yield left
             except KarrotsError as error:
                 raise Failed(
@@ -338,15 +338,15 @@ class StateStore:
 
     def _store(self, serial: int, data: bytes) -> Version:
         version = _version(self._versions / f"{serial:010d}-{_digest(data)}.json")
-        _write(version.path, data)
-        _write(self._pointer, version.path.name.encode())
+        files.write(version.path, data)
+        files.write(self._pointer, version.path.name.encode())
         self._prune(version)
         return version
 
     def _prune(self, current: Version) -> None:
         for old in self.versions()[:-KEPT_VERSIONS]:
             if old != current:
-                old.path.unlink(missing_ok=True)
+                files.remove(old.path)
 
     def _check_lock(self, lock_id: str) -> None:
         lock = self._read_lock()
@@ -391,9 +391,9 @@ class StateStore:
             ) from error
 
     def _write_lock(self, info: dict[str, Any], holder: str) -> None:
-        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = clock.stamp()
         lock = Lock(str(info["ID"]), holder, socket.gethostname(), os.getpid(), since, info)
-        _write(self._lock, json.dumps(vars(lock), sort_keys=True).encode(), durable=False)
+        files.write(self._lock, json.dumps(vars(lock), sort_keys=True).encode(), durable=False)
         self._held = os.open(self._lock, os.O_RDWR)
         fcntl.flock(self._held, fcntl.LOCK_EX)
 
@@ -465,31 +465,6 @@ def _version(path: Path) -> Version:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
-
-
-def _write(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replace `path` as a whole. Callers hold the guard, so one name for the new file is enough.
-
-    What only says who is at work need not be durable: a computer that lost its power has nobody at work.
-    """
-    new = path.with_name(f".{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as sink:  # noqa: PTH123  (a descriptor, for the mode)
-        sink.write(data)
-        sink.flush()
-        if durable:
-            os.fsync(sink.fileno())
-    new.replace(path)
-    if durable:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from karrots.adapters import process, terraform_argv
-from karrots.errors import PreflightFailed, TimedOut, ToolMissing
+from karrots.errors import PreflightFailed, TimedOut, ToolFailed, ToolMissing
 
 VARIABLE = "KARROTS_TERRAFORM"
 PROGRAMS = ("terraform", "tofu")
@@ -72,7 +72,9 @@ def _examine(path: Path, *_: int) -> Tool:
             env=process.environment({"CHECKPOINT_DISABLE": "1"}),
             check=False,
         )
-    except (OSError, TimedOut) as error:
+    except ToolFailed as error:
+        raise _unusable(path, f"it does not start: {error.why}") from error
+    except TimedOut as error:
         raise _unusable(path, f"it does not start: {error}") from error
     banner = BANNER.search(answer.text)
     if answer.status != 0 or banner is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from karrots import clock
 from karrots.report.tables import table
 from karrots.report.text import age_text, clean, count_text, seconds_text
 
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from karrots.ops.init import Initialised
     from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
     from karrots.ops.runs import PastRuns, RunLog
-
-
-def now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
 
 
 def brought_up(result: Cluster | Planned) -> str:
@@ -58,7 +55,7 @@ def fleet_text(fleet: Fleet, columns: int | None) -> str:
 
 
 def _row(row: Row, *, asked: bool) -> list[str]:
-    moment = now()
+    moment = clock.now()
     phase = f"{row.phase} ({row.operation})" if row.operation else row.phase
     return [
         row.name,
@@ -219,7 +216,7 @@ def runs_text(runs: PastRuns, columns: int | None) -> str:
     if not runs.runs:
         return "no runs yet\n"
     rows = [
-        (r.id, r.verb, r.cluster, r.outcome, seconds_text(r.seconds), age_text(_moment(r.began), now()))
+        (r.id, r.verb, r.cluster, r.outcome, seconds_text(r.seconds), age_text(_moment(r.began), clock.now()))
         for r in runs.runs
     ]
     return table(("RUN", "VERB", "CLUSTER", "OUTCOME", "TOOK", "AGE"), rows, width=columns)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from karrots import clock, files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +42,8 @@ def make(folder: Path) -> None:
     if folder.is_dir():
         return
     half_made = folder.with_name(folder.name + ".new")
-    shutil.rmtree(half_made, ignore_errors=True)
-    half_made.mkdir(mode=0o700)
+    files.remove_tree(half_made, whatever=True)
+    files.make_folder(half_made)
     cluster = _authority(half_made, "ca", "karrots cluster")
     _leaf(half_made, cluster, "apiserver", "kube-apiserver", server=True)
     _leaf(half_made, cluster, "admin", "kubernetes-admin", organisation="system:masters")
@@ -82,7 +83,7 @@ def _leaf(
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = dt.datetime.now(dt.UTC)
+    now = clock.now()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -138,5 +139,4 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.touch(0o600, exist_ok=False)
-    path.write_bytes(data)
+    files.create(path, data)

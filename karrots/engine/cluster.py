@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import os
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from karrots import places
+from karrots import clock, files, places
 from karrots.adapters.kube import Kube
 from karrots.engine import components, content, folder, ports, processes, runtime
 from karrots.engine.folder import Folder, Request, State
@@ -128,7 +126,7 @@ def _wanted(place: Folder, request: Request) -> State:
     with held(folder.lock("ports"), "the engine's list of ports"):
         drawn = ports.draw(components.PORT_NAMES, str(place.path), _taken_ports())
         places.private_folder(place.path)
-        state = State(id=request.id, ports=drawn, created=_now(), **asked)  # type: ignore[arg-type]
+        state = State(id=request.id, ports=drawn, created=clock.stamp(), **asked)  # type: ignore[arg-type]
         place.save(state)
     return state
 
@@ -142,10 +140,6 @@ def _taken_ports() -> set[int]:
             continue
         taken.update(state.ports.values() if state else ())
     return taken
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _locked(cluster_id: str) -> AbstractContextManager[None]:
@@ -199,12 +193,12 @@ def _delete(path: Path) -> int:
     """Counts the files. Raises Failed when something of it cannot be deleted."""
     if not path.exists():
         return 0
-    files = sum(len(names) for _, _, names in os.walk(path))
+    count = sum(len(names) for _, _, names in os.walk(path))
     try:
-        shutil.rmtree(path)
+        files.remove_tree(path)
     except OSError as error:
         raise Failed(f"the folder {path} cannot be deleted", why=str(error), hint="delete it by hand") from error
-    return files
+    return count
 
 
 def stop(cluster_id: str) -> int:

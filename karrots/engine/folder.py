@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from karrots import places
+from karrots import files, places
 from karrots.engine.processes import Known
 from karrots.errors import Failed, UsageError
 
@@ -94,7 +93,7 @@ class Folder:
     def prepare(self) -> None:
         places.private_folder(self.path)
         for part in PARTS:
-            (self.path / part).mkdir(mode=0o700, exist_ok=True)
+            files.make_folder(self.path / part)
         if not self.token.exists():
             write_private(self.token, secrets.token_urlsafe(32))
 
@@ -145,12 +144,7 @@ def lock(cluster_id: str) -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a whole file of mode 0600 or leave the old one.
-
-    Unlike adapters.files.write_atomic it does not wait for the disk: a start writes two dozen times, and what a power
-    loss could take with it (who runs, on which port) it has ended anyway.
+    """Whole, and without waiting for the disk: a start writes two dozen times, and what a power loss could take with
+    it (who runs, on which port) it has ended anyway.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as sink:
-        sink.write(text)
-    beside.replace(path)
+    files.write(path, text, durable=False)

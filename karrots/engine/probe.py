@@ -39,8 +39,8 @@ def _complaint(folder: Path, program: Program) -> str:
         return "it is not executable"
     try:
         process.run([str(path), *program.probe], timeout=PROBE_SECONDS)
-    except OSError as error:
-        return f"it does not start on {sys.platform} {platform.machine()}: {error.strerror}"
     except KarrotsError as error:
+        if getattr(error, "status", 0) == process.CANNOT_EXECUTE:
+            return f"it does not start on {sys.platform} {platform.machine()}: {error.why}"
         return f"{error.message}: {error.why}"
     return ""

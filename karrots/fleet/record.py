@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import MISSING, dataclass, field, fields
-from datetime import UTC, datetime
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
+from karrots import clock
 from karrots.errors import Failed, UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """Who works on the cluster just now."""
+    """Who works on the cluster just now (karrots.fleet.operations).
+
+    `born` tells its process from a later one of the same id; `until` is when its lease is over. `fenced` are the ids of
+    operations it was taken over from that may still live, with blanks between.
+    """
 
     id: str
     verb: str
@@ -66,6 +70,10 @@ class Operation:
     host: str
     pid: int
     started: str
+    host_id: str = ""
+    born: str = ""
+    until: str = ""
+    fenced: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -74,7 +82,8 @@ class Record:
     """One cluster.
 
     Times are UTC as RFC 3339 with seconds; `domain` is the whole one; `network` is a range in CIDR form, '' for none;
-    `host` is the computer a local cluster lives on; `extra` holds what this version does not know.
+    `host` (for people) and `host_id` are the computer a local cluster lives on; `extra` holds what this version does not
+    know.
     """
 
     id: str
@@ -89,6 +98,7 @@ class Record:
     region: str = ""
     account: str = ""
     host: str = ""
+    host_id: str = ""
     kubernetes: str = ""
     phase: Phase = "claimed"
     protected: bool = False
@@ -127,21 +137,22 @@ TYPES = {
 _ID = re.compile(r"[0-9a-z]{26}")
 
 
-def new_id() -> str:
-    """A ULID in small letters: sorts by time, fits tags, labels and state keys of every cloud."""
+def new_id(after: str = "") -> str:
+    """A ULID in small letters: sorts by time, fits tags, labels and state keys of every cloud.
+
+    Ids of one process rise, and rise above `after`, also when the clock goes back.
+    """
     from ulid import ULID
 
-    return str(ULID()).lower()
+    floor = max(after, _newest[0])
+    made = str(ULID.from_timestamp(clock.seconds())).lower()
+    if made <= floor:
+        made = str(ULID.from_int(int(ULID.from_str(floor.upper())) + 1)).lower()
+    _newest[0] = made
+    return made
 
 
-def timestamp(moment: datetime | None = None) -> str:
-    """`2026-11-21T07:00:00Z`, now when none is given."""
-    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment(text: str) -> datetime:
-    """Raises ValueError for what `timestamp` does not write."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+_newest = [""]
 
 
 def to_json(record: Record) -> str:

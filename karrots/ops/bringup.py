@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from karrots import clock
 from karrots.adapters.git_names import quoted
 from karrots.errors import KarrotsError, Refused, UsageError
 from karrots.fleet import addresses, operations
@@ -18,7 +19,7 @@ from karrots.providers import provider
 from karrots.providers.local import this_host
 from karrots.report.events import OperationFinished, OperationStarted, StepPlanned
 from karrots.steps.claim import ClaimName, PushBranch, TakeCluster
-from karrots.steps.context import Context, stamp, utc_now
+from karrots.steps.context import Context
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
 from karrots.steps.preflight import Preflight, refuse_problems
 from karrots.steps.publish import Publish
@@ -90,7 +91,7 @@ def expiry(ttl: str | None) -> str | None:
     match = TTL.fullmatch(ttl)
     if match is None:
         raise UsageError(f"{quoted(ttl)} is not a time to live", why="it is a number and h, d or w", hint="--ttl 3d")
-    return stamp(utc_now() + dt.timedelta(hours=int(match[1]) * HOURS[match[2]]))
+    return clock.stamp(clock.now() + dt.timedelta(hours=int(match[1]) * HOURS[match[2]]))
 
 
 def draft(
@@ -121,7 +122,7 @@ def draft(
         region=region_of(settings, where),
         domain=f"{name}.{settings.domain}",
         owner=identity[1] if identity else "",
-        created=stamp(utc_now()),
+        created=clock.stamp(),
         expires=expiry(settings.policies.ttl if options.ttl is None and parent else options.ttl),
         protected=name in settings.policies.protected,
         phase="creating",

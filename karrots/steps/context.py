@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -73,12 +72,3 @@ class Context:
     def change(self, **fields: Any) -> Record:
         self.record = replace(self.record, **fields)
         return self.record
-
-
-def utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC).replace(microsecond=0)
-
-
-def stamp(moment: dt.datetime) -> str:
-    """RFC 3339 in UTC, as records hold it."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

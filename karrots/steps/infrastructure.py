@@ -6,7 +6,7 @@ import json
 import threading
 from typing import TYPE_CHECKING
 
-from karrots import places
+from karrots import files, places
 from karrots.adapters import kube, terraform
 from karrots.adapters import terraform_events as events
 from karrots.adapters.terraform_run import INSISTENCE
@@ -63,12 +63,13 @@ class RenderRoot:
     def run(self, ctx: Context) -> str:
         folder = places.private_folder(ctx.run.folder / "terraform")
         if is_rendered(ctx.spec, ctx.provider):
-            files = rendering.render(ctx.spec, places.templates() / ctx.provider.NAME)
-            for path, text in files.items():
-                (folder / path).write_text(text, "utf-8")
+            rendered_files = rendering.render(ctx.spec, places.templates() / ctx.provider.NAME)
+            for path, text in rendered_files.items():
+                files.write(folder / path, text, durable=False)
         else:
             ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
-        (folder / rendering.IDENTITY_FILE).write_text(identity_text(ctx.record, ctx.provider, ctx.workspace), "utf-8")
+        identity_file = identity_text(ctx.record, ctx.provider, ctx.workspace)
+        files.write(folder / rendering.IDENTITY_FILE, identity_file, durable=False)
         ctx.root = open_root(ctx, folder)
         return f"{ctx.provider.NAME}, {len(list(folder.iterdir()))} files"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from karrots import clock
 from karrots.adapters import terraform
 from karrots.fleet.record import Applied
 from karrots.fleet.workspace import CLUSTER_FILE
 from karrots.pipeline import Done, Needed
 from karrots.steps.claim import operation_of
-from karrots.steps.context import stamp, utc_now
 
 if TYPE_CHECKING:
     from karrots.fleet.record import Phase
@@ -41,7 +41,7 @@ class PublishContent:
     def run(self, ctx: Context) -> str:
         ledger = ctx.workspace.ledger
         held = ledger.begin(ctx.record.name, operation_of(ctx))
-        applied = replace(held.applied, commit=ctx.commit, when=stamp(utc_now())) if held.applied else None
+        applied = replace(held.applied, commit=ctx.commit, when=clock.stamp()) if held.applied else None
         tree = ctx.workspace.repo.tree_id(ctx.commit, held.directory)
         ledger.save(replace(held, applied=applied, operation=None), tree, verb=ctx.run.verb, operation=ctx.run.id)
         return f"karrots/fleet, applied {ctx.commit[:10]}"
@@ -80,7 +80,7 @@ class Publish:
     def run(self, ctx: Context) -> str:
         tool = terraform.locate()
         commit = applied_commit(ctx)
-        applied = Applied(commit=commit, tool=tool.kind, tool_version=tool.version, when=stamp(utc_now()))
+        applied = Applied(commit=commit, tool=tool.kind, tool_version=tool.version, when=clock.stamp())
         protected = ctx.record.name in ctx.workspace.settings.policies.protected
         ctx.change(phase=self.phase, applied=applied, operation=None, protected=protected)
         tree = ctx.workspace.repo.tree_id(commit, ctx.record.directory)

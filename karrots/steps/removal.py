@@ -6,16 +6,14 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from karrots import places
+from karrots import clock, files, places
 from karrots.adapters import flux
 from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Leftovers, Refused, TimedOut
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Footprint
-from karrots.render.files import write
 from karrots.report.text import count_text
-from karrots.steps.context import stamp, utc_now
 from karrots.steps.infrastructure import state_folder
 from karrots.steps.syncing import until
 
@@ -63,7 +61,7 @@ def remembered(ctx: Context) -> Footprint:
         return Footprint({kind: tuple(items) for kind, items in held.items()})
     found = ctx.provider.footprint(ctx.record)
     places.private_folder(file.parent)
-    write({file.name: json.dumps(found.held)}, file.parent)
+    files.write(file, json.dumps(found.held))
     return found
 
 
@@ -150,7 +148,7 @@ class RemoveState:
         ctx.receipt["terraform"] = {"resources": store.resources()}
         ctx.resources.close()
         store.remove()
-        places.kubeconfig(ctx.record.id).unlink(missing_ok=True)
+        files.remove(places.kubeconfig(ctx.record.id))
 
 
 class Sweep:
@@ -193,7 +191,7 @@ class WriteReceipt:
     def run(self, ctx: Context) -> str:
         ctx.receipt = receipt_of(ctx)
         ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
-        places.footprint(ctx.record.id).unlink(missing_ok=True)
+        files.remove(places.footprint(ctx.record.id))
         return f"gone/{ctx.record.name}-{ctx.record.id}.json"
 
 
@@ -207,7 +205,7 @@ def receipt_of(ctx: Context) -> dict[str, Any]:
         "provider": record.provider,
         "host": record.host,
         "created": record.created,
-        "destroyed": stamp(utc_now()),
+        "destroyed": clock.stamp(),
         "by": record.operation.holder if record.operation else "",
         "operation": ctx.run.id,
         "flux_objects_removed": ctx.removed,

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from karrots import clock
 from karrots.adapters import flux
 from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.errors import Failed, KarrotsError, TimedOut
 from karrots.fleet import identity
 from karrots.pipeline import Done, Needed
 from karrots.report.text import count_text, seconds_text
-from karrots.steps.context import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,8 +135,8 @@ class AskFlux:
         return Done("asked") if self._asked else Needed(f"for {ctx.commit[:10]}")
 
     def run(self, ctx: Context) -> str:
-        flux.ask_to_look(ctx.api(), utc_now())
-        flux.ask_all(ctx.api(), utc_now())
+        flux.ask_to_look(ctx.api(), clock.now())
+        flux.ask_all(ctx.api(), clock.now())
         self._asked = True
         return ctx.commit[:10]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots import places
+from karrots import clock, places
 from karrots.adapters import terraform
 from karrots.fleet import identity
-from karrots.fleet.record import Record, new_id, timestamp
+from karrots.fleet.record import Record, new_id
 from karrots.providers import PROVIDERS
 from karrots.providers.base import Footprint
 from karrots.render import terraform as rendering
@@ -43,7 +43,7 @@ def _record(provider: str, name: str = "qa") -> Record:
         directory="clusters/qa",
         branch='feature/${file("/etc/passwd")}',
         provider=provider,
-        created=timestamp(),
+        created=clock.stamp(),
         domain=f"{name}.example.com",
         network="10.64.0.0/20",
         owner="ada@example.com",

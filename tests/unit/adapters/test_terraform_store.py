@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from karrots import files
 from karrots.adapters import terraform_store
 from karrots.adapters.terraform_store import StateLocked, StateMalformed, StateRefused, StateStore
 from karrots.adapters.terraform_values import Output
@@ -338,14 +339,14 @@ def test_a_kill_between_version_and_pointer_leaves_the_state_before(
     locked: StateStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locked.put(state(1), "one")
-    write = terraform_store._write
+    write = files.write
 
-    def killed_at_the_pointer(path: Path, data: bytes) -> None:
+    def killed_at_the_pointer(path: Path, data: bytes, **options: bool) -> None:
         if path.name == "current":
             raise KeyboardInterrupt
-        write(path, data)
+        write(path, data, **options)
 
-    monkeypatch.setattr(terraform_store, "_write", killed_at_the_pointer)
+    monkeypatch.setattr(files, "write", killed_at_the_pointer)
     with pytest.raises(KeyboardInterrupt):
         locked.put(state(2), "one")
     assert StateStore(locked.folder).serial == 1

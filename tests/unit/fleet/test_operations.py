@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from karrots.clock import stamp
 from karrots.fleet.operations import abandoned, started_here
-from karrots.fleet.record import timestamp
 
 
 def test_our_own_operation_is_not_abandoned() -> None:
@@ -23,7 +23,7 @@ def test_one_whose_process_ended_is() -> None:
 
 
 def test_one_whose_number_a_younger_process_got_is() -> None:
-    yesterday = timestamp(datetime.now(UTC) - timedelta(days=1))
+    yesterday = stamp(datetime.now(UTC) - timedelta(days=1))
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         operation = started_here("branch", "ada")

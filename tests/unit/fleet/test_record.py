@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from karrots import clock
 from karrots.errors import Failed, UsageError
 from karrots.fleet.record import (
     SCHEMA,
@@ -15,9 +16,7 @@ from karrots.fleet.record import (
     Parent,
     State,
     from_json,
-    moment,
     new_id,
-    timestamp,
     to_json,
 )
 from tests.support.records import record
@@ -124,6 +123,6 @@ def test_ids_are_unique_small_and_sort_by_time() -> None:
 
 def test_times_are_utc_with_seconds() -> None:
     noon = datetime(2026, 11, 21, 12, tzinfo=timezone(timedelta(hours=5)))
-    assert timestamp(noon) == "2026-11-21T07:00:00Z"
-    assert moment("2026-11-21T07:00:00Z") == noon
-    assert moment(timestamp()).tzinfo is UTC
+    assert clock.stamp(noon) == "2026-11-21T07:00:00Z"
+    assert clock.moment("2026-11-21T07:00:00Z") == noon
+    assert clock.moment(clock.stamp()).tzinfo is UTC
