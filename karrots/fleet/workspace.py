@@ -13,7 +13,7 @@ from karrots.errors import NotFound, UsageError
 from karrots.fleet.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import FleetSpec
@@ -31,9 +31,9 @@ class Workspace:
     start: Path
 
     @classmethod
-    def open(cls, start: Path) -> Workspace:
-        """Raises UsageError outside a git repository."""
-        return cls(Repository.discover(start), start.absolute())
+    def open(cls, start: Path, say: Callable[[str], None] | None = None) -> Workspace:
+        """`say` is told of a lock that a dead git left before it is removed. Raises UsageError outside a repository."""
+        return cls(Repository.discover(start, say), start.absolute())
 
     @cached_property
     def settings(self) -> FleetSpec:

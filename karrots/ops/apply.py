@@ -68,7 +68,7 @@ def sync(settings: Settings, name: str | None, *, timeout: float) -> Synced:
 
 def named(settings: Settings, name: str | None, *, fresh: bool) -> tuple[Workspace, Record]:
     """The cluster of that name, or the one of this directory and branch. `fresh` asks the remote first."""
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     ledger = workspace.ledger if fresh else workspace.known
     if fresh:
         ledger.refresh()

@@ -27,7 +27,7 @@ class BranchOptions(Options):
 
 
 def branch(settings: Settings, git_branch: str, name: str | None, options: BranchOptions) -> Cluster | Planned:
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     check_branch_name(git_branch)
     commit, here = fork_point(workspace, options.source)

@@ -61,7 +61,7 @@ def present_spec(workspace: Workspace, directory: str) -> ClusterSpec:
 
 def render(settings: Settings, *, check: bool) -> Rendered:
     """Write terraform/ from cluster.yaml; with `check` only say what would change."""
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     spec = present_spec(workspace, directory)
     if spec.terraform == "ejected":
@@ -87,7 +87,7 @@ def eject(settings: Settings) -> Rendered:
     """The last rendering; from here on terraform/ belongs to the user."""
     from karrots.spec.edit import set_key
 
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     if present_spec(workspace, directory).terraform == "ejected":
         raise UsageError(f"'{directory}' is ejected already", hint=f"edit {directory}/terraform/ by hand")
@@ -116,7 +116,7 @@ def identity(settings: Settings, name: str | None, *, save: bool) -> Identity:
 
 def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:
     """The working tree, or with `ref` a commit."""
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     fixed: tuple[str, ...] = ()
     if ref is not None:

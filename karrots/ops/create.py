@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def create(settings: Settings, name: str | None, options: Options) -> Cluster | Planned:
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     branch, commit = on_a_branch(workspace.repo.head())
     warn_of_changes(settings, workspace, directory)

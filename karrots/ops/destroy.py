@@ -46,7 +46,7 @@ class Receipt:
 
 def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: float) -> Receipt:
     """`named`: the person gave the name; a cluster found from the directory is never destroyed by --yes alone."""
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     ledger = workspace.ledger
     ledger.refresh()
     record = found_or_gone(workspace, name)

@@ -47,7 +47,7 @@ class Difference:
 
 
 def diff(settings: Settings, a: str, b: str, *, stat: bool, colour: bool) -> Difference:
-    workspace = Workspace.open(settings.start)
+    workspace = Workspace.open(settings.start, settings.warn)
     left, right = side(workspace, a), side(workspace, b)
     repo = workspace.repo
     return Difference(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from karrots.fleet.record import new_id
 from karrots.pipeline import Run
+from karrots.report.events import Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,9 @@ class Settings:
     ask: Callable[[str], bool]
     type_name: Callable[[str], str] = field(default=lambda _: "")
     argv: str = ""
+
+    def warn(self, message: str) -> None:
+        self.reporter.emit(Warned(message))
 
     def run(self, verb: str, cluster: str) -> Run:
         return Run.begin(new_id(), verb, cluster, self.reporter, resume=self.argv)
