@@ -209,6 +209,11 @@ def past_runs() -> list[Path]:
     return sorted((p for p in folder.iterdir() if p.is_dir()), reverse=True) if folder.is_dir() else []
 
 
+def newest_run() -> str:
+    """Its id; '' when there is none."""
+    return next((folder.name for folder in past_runs()), "")
+
+
 def usual_seconds(verb: str) -> dict[str, float]:
     """Median seconds per step of the verb's finished runs on this computer; '' is the whole."""
     seen: dict[str, list[float]] = {}

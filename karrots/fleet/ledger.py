@@ -17,6 +17,7 @@ from functools import cached_property
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from karrots import clock
 from karrots.adapters.git import Tree
 from karrots.adapters.git_names import quoted
 from karrots.errors import Failed, KarrotsError, Locked, NotFound, Refused
@@ -24,6 +25,7 @@ from karrots.fleet import operations
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.names import is_name
 from karrots.fleet.record import from_json, to_json
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,6 +37,7 @@ BRANCH = "karrots/fleet"
 REF = f"refs/heads/{BRANCH}"
 KEPT = "refs/karrots/applied"
 PATIENCE = 60.0  # seconds of losing the race before we say so
+UNKNOWN = "(unknown)"
 ID_LENGTH = 26  # of a ULID, in the name of a receipt
 
 README = b"""# Fleet ledger
@@ -74,16 +77,27 @@ class NameTaken(Locked):
 
 
 class InUse(Locked):
-    """Somebody works on the cluster; `operation` is theirs."""
+    """Somebody works on the cluster; `operation` is theirs, `command` the one that was refused."""
 
-    def __init__(self, name: str, operation: Operation) -> None:
-        where = f"on {operation.host}, process {operation.pid}, since {operation.started}"
+    def __init__(self, name: str, operation: Operation, *, take_over: str = "", command: str = "") -> None:
+        other = f"; what was typed after {operations.TAKE_OVER} is not its id" if take_over != operation.id else ""
         super().__init__(
             f"'{name}' is being worked on",
-            why=f"{operation.holder} runs {operation.verb} {where}",
-            hint=f"wait until it is done: karrots show {name}",
+            why=operations.described(operation) + (other if take_over else ""),
+            hint=operations.way_on(operation, name, command),
         )
         self.operation = operation
+
+
+class LostCluster(Locked):
+    """An operation was taken for dead, or stopped for longer than its lease, and somebody else has the cluster now."""
+
+    def __init__(self, name: str, holder: str, since: str, why: str) -> None:
+        super().__init__(
+            f"lost the cluster '{name}' to {holder}, since {since}",
+            why=f"{why}; nothing was written",
+            hint=f"karrots show {name}",
+        )
 
 
 class RangeTaken(Locked):
@@ -157,6 +171,16 @@ class View:
             return None
         newest = max(matching, key=lambda file: _receipt_name(file)[1])
         return _receipt(newest, self._repo.read(self.commit, f"gone/{newest}") or b"")
+
+    def last_change(self, name: str) -> Commit | None:
+        """The newest entry about clusters of that name."""
+        found = self._repo.commits_between(None, self.commit, f"clusters/{name}", most=1) if self.commit else []
+        return found[0] if found else None
+
+    def newest_id_gone(self, name: str) -> str:
+        """Of the destroyed clusters of that name; '' when there is none."""
+        gone = map(_receipt_name, self._names("gone"))
+        return max((cluster_id for of, cluster_id in gone if of == name), default="")
 
     def _names(self, folder: str) -> dict[str, str]:
         return self._repo.names(f"{self.commit}:{folder}") if self.commit else {}
@@ -345,53 +369,78 @@ class Ledger:
         operation: Operation,
         *,
         phase: Phase | None = None,
-        abandoned: Callable[[Operation], bool] = operations.abandoned,
+        cluster: str = "",
+        take_over: str = "",
+        command: str = "",
+        say: Callable[[str], None] = lambda _: None,
     ) -> Record:
-        """Take the lease on a cluster, and give it a phase; a lease whose process is gone is taken over.
+        """Take the lease on a cluster, and give it a phase; `cluster` is the id that the name must still mean.
 
-        Raises InUse, NotFound.
+        A lease whose process is gone is taken over; one of the id `take_over` also when it is only over. `say` hears
+        from whom, before it is done. `command` is the one to repeat. Raises InUse, NotFound.
         """
         begun: list[Record] = []
+        told: set[str] = set()
 
         def make(view: View) -> Entry:
             present = view.get(name)
-            other = present.operation
-            if other is not None and other.id != operation.id and not abandoned(other):
-                raise InUse(name, other)
-            begun.append(replace(present, operation=operation, phase=phase or present.phase))
+            if cluster and present.id != cluster:
+                raise _gone(name, present)
+            mine, other = operation, present.operation
+            if other is not None and other.id != operation.id:
+                if not operations.gives_way(other, take_over):
+                    raise InUse(name, other, take_over=take_over, command=command)
+                if other.id not in told:
+                    say(operations.taken_from(other))
+                    told.add(other.id)
+                mine = operations.after(operation, other)
+            begun.append(replace(present, operation=mine, phase=phase or present.phase))
             return _entry(begun[-1], _edit_of(begun[-1]), "is taken", operation.verb)
 
         self._publish(make)
         return begun[-1]
 
+    def renew(self, record: Record, operation: Operation) -> Record:
+        """A longer lease for its holder; nothing else of the record changes. Raises LostCluster."""
+        renewed: list[Record] = []
+
+        def make(view: View) -> Entry:
+            present = _held(view, record, operation.id)
+            renewed.append(replace(present, operation=operation))
+            return _entry(renewed[-1], _edit_of(renewed[-1]), "is still worked on", operation.verb)
+
+        self._publish(make)
+        return renewed[-1]
+
     def save(self, record: Record, applied_tree: str | None = None, *, verb: str = "", operation: str = "") -> None:
         """Replace a cluster's record, and its applied tree where one is given.
 
         `operation` is the id of the lease under which this is done, by default the record's; it must be given when the
-        record has none any more because the lease ends with this. Raises InUse when somebody else holds the cluster,
-        NotFound when it is gone.
+        record has none any more because the lease ends with this. Raises LostCluster when that lease is not the
+        cluster's any more, InUse when there is none and somebody else holds the cluster, NotFound when it is gone.
         """
         held = operation or (record.operation.id if record.operation else "")
 
         def make(view: View) -> Entry:
-            present = _present(view, record)
-            if present.operation is not None and present.operation.id != held:
-                raise InUse(record.name, present.operation)
+            if _holds_already(view, record, applied_tree):
+                return _entry(record, {}, f"is {record.phase}", verb, held)
+            _held(view, record, held)
             return _entry(record, _edit_of(record, applied_tree), f"is {record.phase}", verb, held)
 
         self._publish(make)
         self.keep(record)
 
     def retire(self, record: Record, receipt: Mapping[str, Any], *, verb: str = "destroy") -> None:
-        """Remove the cluster and keep its receipt; a newer cluster of that name stays."""
+        """Remove the cluster and keep its receipt; done already, nothing changes. Raises as `save` does."""
         file = f"gone/{record.name}-{record.id}.json"
-        text = json.dumps(receipt, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        text = _receipt_text(receipt)
 
         def make(view: View) -> Entry:
-            present = view.find(record.name)
-            mine = present is not None and present.id == record.id
-            removed: Edit = {f"clusters/{record.name}": None} if mine else {}
-            return _entry(record, {file: text.encode(), **removed}, "is gone", verb)
+            written = view.receipt(record.id)
+            if written is not None and _receipt_text(written) == text:
+                return _entry(record, {}, "is gone", verb)
+            _held(view, record, record.operation.id if record.operation else "")
+            return _entry(record, {file: text.encode(), f"clusters/{record.name}": None}, "is gone", verb)
 
         self._publish(make)
         self.repo.set_refs({f"{KEPT}/{record.id}": None})
@@ -431,15 +480,48 @@ def _edit_of(record: Record, applied_tree: str | None = None) -> Edit:
     return {_path(record.name): to_json(record).encode(), **tree}
 
 
-def _present(view: View, record: Record) -> Record:
+def _held(view: View, record: Record, operation: str) -> Record:
+    """The cluster's record, when it may be written under the lease of that id, or without one for ''."""
     present = view.find(record.name)
     if present is None or present.id != record.id:
-        raise NotFound(
-            f"the cluster '{record.name}' is not in the ledger any more",
-            why="it was destroyed" if present is None else "another one has its name now",
-            hint=f"git log {BRANCH} -- clusters/{record.name}",
-        )
+        if operation:
+            raise _lost_for_good(view, record)
+        raise _gone(record.name, present)
+    other = present.operation
+    if operation and other is None:
+        raise _lost_and_done(view, record.name)
+    if other is not None and other.id != operation:
+        if operation:
+            raise LostCluster(record.name, other.holder, other.started, operations.described(other))
+        raise InUse(record.name, other)
     return present
+
+
+def _gone(name: str, present: Record | None) -> NotFound:
+    return NotFound(
+        f"the cluster '{name}' is not in the ledger any more",
+        why="it was destroyed" if present is None else "another one has its name now",
+        hint=f"git log {BRANCH} -- clusters/{name}",
+    )
+
+
+def _lost_and_done(view: View, name: str) -> LostCluster:
+    """Taken over by somebody who has finished; who it was stands in the ledger's log."""
+    last = view.last_change(name)
+    who, when, what = (last.author, clock.stamp(last.when), last.subject) if last else (UNKNOWN, UNKNOWN, UNKNOWN)
+    return LostCluster(name, who, when, f"they took it over and have finished: {what}")
+
+
+def _lost_for_good(view: View, record: Record) -> LostCluster:
+    receipt = view.receipt(record.id) or {}
+    by, when = (str(receipt.get(key) or UNKNOWN) for key in ("by", "destroyed"))
+    return LostCluster(record.name, by, when, "they took it over and destroyed it")
+
+
+def _holds_already(view: View, record: Record, applied_tree: str | None) -> bool:
+    """Published by a push whose answer was lost."""
+    same = view.find(record.name) == record
+    return same and (applied_tree is None or view.applied(record.name) == applied_tree)
 
 
 def _refuse_overlap(record: Record, records: Iterable[Record]) -> None:
@@ -459,6 +541,10 @@ def _entry(record: Record, edits: Edit, what: str, verb: str, operation: str = "
     return Entry(edits, f"{said}: {record.name} {what}", trailers)
 
 
+def _receipt_text(receipt: Mapping[str, Any]) -> str:
+    return json.dumps(receipt, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
 def _receipt_name(file: str) -> tuple[str, str]:
     """Name and id, of `NAME-ID.json`."""
     stem = file.removesuffix(".json")
@@ -467,11 +553,13 @@ def _receipt_name(file: str) -> tuple[str, str]:
 
 def _receipt(file: str, data: bytes) -> dict[str, Any]:
     try:
-        receipt = json.loads(data)
+        receipt = json_file.load(data)
+        if not isinstance(receipt, dict):
+            raise ValueError("it is not a JSON object")  # noqa: TRY301,TRY004  (one place words all of it)
     except ValueError as error:
         hint = f"git show {BRANCH}:gone/{file}"
         raise Failed(f"the receipt '{file}' cannot be read", why=str(error), hint=hint) from error
-    return dict(receipt)
+    return receipt
 
 
 def _no_cluster(name: str, names: Sequence[str]) -> NotFound:

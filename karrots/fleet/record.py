@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from karrots import clock
 from karrots.errors import Failed, UsageError
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +83,7 @@ class Record:
     """One cluster.
 
     Times are UTC as RFC 3339 with seconds; `domain` is the whole one; `network` is a range in CIDR form, '' for none;
-    `host` (for people) and `host_id` are the computer a local cluster lives on; `extra` holds what this version does not
+    `host` (for people) and `host_id` are the computer a local cluster lives on; `extra` is what this version does not
     know.
     """
 
@@ -133,20 +134,24 @@ TYPES = {
     for kind in KINDS
 }
 
+MAX_PID = 2**31 - 1
+
 # Ids become names of folders, refs and tags.
 _ID = re.compile(r"[0-9a-z]{26}")
+ULID_FORM = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
+HIGHEST_ID = "7" + "z" * 25
 
 
 def new_id(after: str = "") -> str:
     """A ULID in small letters: sorts by time, fits tags, labels and state keys of every cloud.
 
-    Ids of one process rise, and rise above `after`, also when the clock goes back.
+    Ids of one process rise, and rise above `after` when that is one, also when the clock goes back.
     """
     from ulid import ULID
 
-    floor = max(after, _newest[0])
     made = str(ULID.from_timestamp(clock.seconds())).lower()
-    if made <= floor:
+    floor = max(_newest[0], after if is_id(after) else "")
+    if made <= floor < HIGHEST_ID:
         made = str(ULID.from_int(int(ULID.from_str(floor.upper())) + 1)).lower()
     _newest[0] = made
     return made
@@ -155,8 +160,23 @@ def new_id(after: str = "") -> str:
 _newest = [""]
 
 
+def is_id(text: str) -> bool:
+    return ULID_FORM.fullmatch(text) is not None
+
+
 def to_json(record: Record) -> str:
-    return json.dumps(record.document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    """Raises UsageError for bytes that are no text: names of folders and words of a command line may hold some."""
+    text = json.dumps(record.document(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 40) : error.start + 20].strip()
+        raise UsageError(
+            f"the cluster '{record.name}' cannot be written down",
+            why=f"this is not UTF-8 text: {ascii(around)}",
+            hint="name folders and values in UTF-8",
+        ) from error
+    return text
 
 
 def _plain(part: Any) -> dict[str, Any]:
@@ -173,7 +193,7 @@ def from_json(text: str | bytes, source: str) -> Record:
     Raises UsageError when a newer karrots wrote it, Failed when it is broken.
     """
     try:
-        data = json.loads(text)
+        data = json_file.load(text)
         if not isinstance(data, dict):
             raise TypeError("it is not a JSON object")  # noqa: TRY301  (one place words all of it)
         _check_schema(data, source)
@@ -181,7 +201,7 @@ def from_json(text: str | bytes, source: str) -> Record:
             if data.get(name) is not None:
                 data[name] = _built(part, data[name], name)
         return _checked(_built(Record, data, ""))
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError) as error:
         raise Failed(
             f"the record '{source}' cannot be read", why=str(error), hint=f"git show karrots/fleet:{source}"
         ) from error
@@ -225,10 +245,34 @@ def _missing(kind: type[Any], known: Mapping[str, Any]) -> str:
 
 
 def _checked(record: Record) -> Record:
+    """What is said of a cluster reaches argument lists, paths and clocks, so it must have the form we give it."""
     if record.phase not in PHASES:
         raise ValueError(f"phase is '{record.phase}', and one of {', '.join(PHASES)} is known")
     if not _ID.fullmatch(record.id):
         raise ValueError("id has another form than karrots gives it")
     if not all(isinstance(value, str) for value in record.overrides.values()):
         raise ValueError("overrides holds something else than text")
+    if "\0" in record.branch:
+        raise ValueError("branch holds a zero byte")
+    if not _is_inside(record.directory):
+        raise ValueError("directory is not a path inside the repository")
+    if record.operation is not None:
+        _check_operation(record.operation)
     return record
+
+
+def _is_inside(directory: str) -> bool:
+    """The same that `adapters.git_names.clean_path` takes, and no folder of git's own."""
+    parts = directory.split("/")
+    return not {"\n", "\0"} & set(directory) and not any(
+        part in {"", ".", ".."} or part.lower() == ".git" for part in parts
+    )
+
+
+def _check_operation(operation: Operation) -> None:
+    if not 0 < operation.pid <= MAX_PID:
+        raise ValueError("operation.pid is not the number of a process")
+    try:
+        clock.moment(operation.started)
+    except ValueError:
+        raise ValueError("operation.started is not a time") from None

@@ -110,7 +110,7 @@ def draft(
     where = options.on or spec.provider
     provider(where)
     identity = workspace.repo.identity()
-    cluster_id = new_id()
+    cluster_id = new_id(workspace.known.view().newest_id_gone(name))
     return Record(
         id=cluster_id,
         state=State(backend="http", key=cluster_id),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from karrots.fleet.record import new_id
-from karrots.pipeline import Run
+from karrots.pipeline import Run, newest_run
 from karrots.report.events import Warned
 
 if TYPE_CHECKING:
@@ -30,4 +30,4 @@ class Settings:
         self.reporter.emit(Warned(message))
 
     def run(self, verb: str, cluster: str) -> Run:
-        return Run.begin(new_id(), verb, cluster, self.reporter, resume=self.argv)
+        return Run.begin(new_id(newest_run()), verb, cluster, self.reporter, resume=self.argv)
