@@ -6,10 +6,8 @@ renamed computer is the same one, and two computers that share a home are two.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,6 +39,8 @@ def host_id() -> str:
 
 def known_id() -> str | None:
     """None on a computer, or in a home, that karrots made nothing in yet; nothing is written."""
+    import hashlib
+
     kept = _text(_file())
     return hashlib.sha256(f"{kept}:{_machine()}".encode()).hexdigest()[:26] if kept else None
 
@@ -51,25 +51,25 @@ def is_this(host: str, host_id: str) -> bool:
 
 
 def described(host: str, host_id: str) -> str:
-    """A computer that is not this one, in words: the names may be the same."""
-    if host != name() or not host_id:
-        return f"'{host}'"
-    return f"another '{host}' (this one's state folder, {places.state()}, is new or of another home)"
+    """A computer in words: another one may have the same name."""
+    if is_this(host, host_id) or host != name():
+        return host
+    return f"another {host} (this one has a new state folder, or another home: {places.state()})"
 
 
-def born(pid: int) -> str:
+def born(pid: int, *, ended_too: bool = False) -> str:
     """Text that no other process of this computer ever has: its boot, its world of ids, and when in them it began.
 
-    '' when there is none of that id, or only a dead one that nobody has waited for yet.
+    '' when there is none of that id, or only a dead one that nobody has waited for yet and `ended_too` is not said.
     """
     if not Path("/proc/self/stat").exists():
-        return _born_elsewhere(pid)
+        return _born_elsewhere(pid, ended_too=ended_too)
     try:
         # The name, in brackets, may hold anything.
         status, *rest = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(") ")[2].split()
     except OSError:
         return ""
-    return "" if status in ENDED else f"{_boot()}/{_ids()}/{rest[START_TIME]}"
+    return "" if status in ENDED and not ended_too else f"{_boot()}/{_ids()}/{rest[START_TIME]}"
 
 
 def is_gone(pid: int, began: str) -> bool:
@@ -96,13 +96,13 @@ def _ids() -> str:
         return ""
 
 
-def _born_elsewhere(pid: int) -> str:
+def _born_elsewhere(pid: int, *, ended_too: bool = False) -> str:
     """Where there is no /proc, the time of day it began at; the system keeps it as it was."""
     import psutil
 
     try:
         process = psutil.Process(pid)
-        return "" if process.status() == psutil.STATUS_ZOMBIE else f"//{process.create_time():.6f}"
+        return "" if process.status() == psutil.STATUS_ZOMBIE and not ended_too else f"//{process.create_time():.6f}"
     except psutil.Error:
         return ""
 
@@ -124,6 +124,8 @@ def _machine() -> str:
 
 def _make() -> None:
     """Of many who do it at once, one wins: a link does not replace what is there."""
+    import secrets
+
     file = _file()
     places.private_folder(file.parent)
     new = file.with_name(f".host.{os.getpid()}.{secrets.token_hex(4)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from karrots import computer
 from karrots.adapters import process
 from karrots.errors import Failed
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOOK_AGAIN = 0.005
-# Start times have a resolution of 10 ms, and no pid comes back within that.
-SAME_START = 0.05
 # The kernel ends a killed process at once unless a device holds it.
 KILL_TIME = 10.0
 
@@ -31,32 +30,28 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True)
 class Known:
-    """A process as it was started. `since_boot`: seconds, which setting the clock does not change."""
+    """A process as it was started. `born` is what no other process has, after a restart of the computer either."""
 
     pid: int
-    since_boot: float
+    born: str
     argv: tuple[str, ...]
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Known:
-        return cls(int(data["pid"]), float(data["since_boot"]), tuple(map(str, data["argv"])))
+        return cls(int(data["pid"]), str(data.get("born", "")), tuple(map(str, data["argv"])))
 
 
 def start(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Known:
     child = process.spawn(argv, cwd=cwd, env=env, log=log)
     _children[child.pid] = child
-    return Known(child.pid, _since_boot(psutil.Process(child.pid)), tuple(argv))
-
-
-def _since_boot(found: psutil.Process) -> float:
-    return round(found.create_time() - psutil.boot_time(), 2)
+    return Known(child.pid, computer.born(child.pid, ended_too=True), tuple(argv))
 
 
 def find(known: Known) -> psutil.Process | None:
     """The process, while any part of it is left; None when it is gone, or its pid is another's now."""
     try:
         found = psutil.Process(known.pid)
-        same = abs(_since_boot(found) - known.since_boot) < SAME_START
+        same = computer.born(known.pid, ended_too=True) == known.born != ""
         return found if same and not _gone(found) else None
     except psutil.NoSuchProcess:
         return None

@@ -22,7 +22,7 @@ STATE = State(
     nodes=2,
     ports={"kube-apiserver": 15000},
     created="2026-11-21T00:00:00Z",
-    processes={"etcd": Known(7, 1.25, ("etcd", "--x"))},
+    processes={"etcd": Known(7, "boot/1/25", ("etcd", "--x"))},
 )
 
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
+from karrots import computer
 from karrots.adapters import process
 from karrots.engine import processes
 from karrots.engine.processes import Known
@@ -63,7 +63,7 @@ def test_what_was_started_is_found_and_killed(start: Callable[[str], Known]) -> 
 
 def test_a_pid_that_is_anothers_now_is_not_ours(start: Callable[[str], Known]) -> None:
     known = start(SLEEP)
-    earlier = replace(known, since_boot=known.since_boot - 1)
+    earlier = replace(known, born=known.born + "0")
     assert processes.find(earlier) is None
     assert not processes.alive(earlier)
     assert processes.alive(known)
@@ -71,12 +71,20 @@ def test_a_pid_that_is_anothers_now_is_not_ours(start: Callable[[str], Known]) -
 
 def test_the_identity_survives_the_file(start: Callable[[str], Known]) -> None:
     known = start(SLEEP)
-    assert Known.read({"pid": known.pid, "since_boot": known.since_boot, "argv": list(known.argv)}) == known
+    assert Known.read({"pid": known.pid, "born": known.born, "argv": list(known.argv)}) == known
 
 
-def test_the_start_time_is_told_from_boot_so_that_the_clock_may_be_set(start: Callable[[str], Known]) -> None:
+def test_after_a_restart_the_same_pid_at_the_same_moment_is_anothers(start: Callable[[str], Known]) -> None:
     known = start(SLEEP)
-    assert 0 <= time.time() - psutil.boot_time() - known.since_boot < 30
+    boot, _, rest = known.born.partition("/")
+    assert processes.alive(known)
+    assert not processes.alive(replace(known, born=f"{boot[::-1]}/{rest}"))
+
+
+def test_a_state_of_before_there_was_such_a_mark_knows_nobody(start: Callable[[str], Known]) -> None:
+    known = start(SLEEP)
+    earlier = Known.read({"pid": known.pid, "since_boot": 12.5, "argv": list(known.argv)})
+    assert processes.find(earlier) is None
 
 
 def test_a_deaf_process_gets_the_other_signal(start: Callable[[str], Known], tmp_path: Path) -> None:
@@ -117,7 +125,7 @@ def test_a_zombie_that_its_parent_leaves_lying_is_gone(tmp_path: Path) -> None:
         zombie = psutil.Process(pid)
         while zombie.status() != psutil.STATUS_ZOMBIE:
             os.sched_yield()
-        known = Known(pid, zombie.create_time() - psutil.boot_time(), ())
+        known = Known(pid, computer.born(pid, ended_too=True), ())
         assert processes.find(known) is None
         assert processes.kill([zombie]) == 1
 
@@ -141,3 +149,12 @@ def test_output_goes_to_the_log(start: Callable[[str], Known], tmp_path: Path) -
     while found and found.is_running() and found.status() != psutil.STATUS_ZOMBIE:
         os.sched_yield()
     assert (tmp_path / "log").read_text() == "out\nerr\n"
+
+
+def test_a_clock_that_is_set_forward_ends_nobody(
+    start: Callable[[str], Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = start(SLEEP)
+    real = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: real + 90000)
+    assert processes.alive(known)
