@@ -422,7 +422,7 @@ class Ledger:
         held = operation or (record.operation.id if record.operation else "")
 
         def make(view: View) -> Entry:
-            if _holds_already(view, record, applied_tree):
+            if _is_published(view, record, applied_tree, held):
                 return _entry(record, {}, f"is {record.phase}", verb, held)
             _held(view, record, held)
             return _entry(record, _edit_of(record, applied_tree), f"is {record.phase}", verb, held)
@@ -518,10 +518,12 @@ def _lost_for_good(view: View, record: Record) -> LostCluster:
     return LostCluster(record.name, by, when, "they took it over and destroyed it")
 
 
-def _holds_already(view: View, record: Record, applied_tree: str | None) -> bool:
-    """Published by a push whose answer was lost."""
-    same = view.find(record.name) == record
-    return same and (applied_tree is None or view.applied(record.name) == applied_tree)
+def _is_published(view: View, record: Record, applied_tree: str | None, operation: str) -> bool:
+    """By this very operation: a push whose answer was lost."""
+    if view.find(record.name) != record or (applied_tree or "") not in {"", view.applied(record.name)}:
+        return False
+    last = view.last_change(record.name)
+    return last is not None and last.trailers.get("Karrots-Operation", "") == operation
 
 
 def _refuse_overlap(record: Record, records: Iterable[Record]) -> None:

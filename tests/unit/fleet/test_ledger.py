@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from karrots.errors import Failed, Locked, NotFound, Refused, UsageError
+from karrots.errors import ExitCode, Failed, Locked, NotFound, Refused, UsageError
 from karrots.fleet.addresses import lease
-from karrots.fleet.ledger import REF, InUse, Ledger, NameTaken, RangeTaken, View
+from karrots.fleet.ledger import REF, InUse, Ledger, LostCluster, NameTaken, RangeTaken, View
 from karrots.fleet.operations import started_here
 from karrots.fleet.record import Applied, Record, to_json
 from tests.support.records import record
@@ -19,10 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from karrots.adapters.git import Repository
+    from karrots.fleet.record import Operation
 
 
 def claim(ledger: Ledger, made: Record) -> Record:
     return ledger.claim(made.name, lambda _: made)
+
+
+def elsewhere(operation: Operation) -> Operation:
+    return replace(operation, host="elsewhere", host_id="x" * 26)
+
+
+def over(operation: Operation) -> Operation:
+    """Its lease is."""
+    return replace(operation, until="2026-01-01T00:00:00Z")
 
 
 def fsck(folder: Path) -> None:
@@ -167,31 +177,59 @@ class TestGuards:
 
     def test_one_operation_at_a_time(self, ledger: Ledger) -> None:
         made = claim(ledger, record("qa"))
-        mine, theirs = started_here("apply", "ada"), replace(started_here("destroy", "bo"), host="elsewhere")
+        mine, theirs = started_here("apply", "ada"), elsewhere(started_here("destroy", "bo"))
         begun = ledger.begin("qa", theirs)
         uses: tuple[Callable[[], object], ...] = (
             lambda: ledger.begin("qa", mine),
+            lambda: ledger.begin("qa", mine, take_over=theirs.id),
             lambda: ledger.save(replace(made, phase="ready")),
-            lambda: ledger.save(replace(made, operation=mine)),
-            lambda: ledger.save(made, operation=mine.id),
+            lambda: ledger.retire(made, {}),
         )
         for use in uses:
             with pytest.raises(InUse) as caught:
                 use()
             assert caught.value.message == "'qa' is being worked on"
             assert caught.value.why.startswith("bo runs destroy on elsewhere, process ")
+            assert f"until {theirs.until}" in caught.value.why
         assert ledger.begin("qa", theirs) == begun
         ledger.save(replace(begun, operation=None), operation=theirs.id)
         assert ledger.begin("qa", mine).operation == mine
 
-    def test_a_lease_whose_process_is_gone_is_taken_over_and_lost_to_it(self, ledger: Ledger) -> None:
+    def test_a_lease_whose_process_is_gone_is_taken_over_after_saying_so(self, ledger: Ledger) -> None:
         claim(ledger, record("qa"))
         dead = replace(started_here("branch", "ada"), pid=1 << 22)
-        late = ledger.begin("qa", dead)
-        mine = ledger.begin("qa", started_here("branch", "ada"))
-        with pytest.raises(InUse):
-            ledger.save(replace(late, phase="ready"))
+        ledger.begin("qa", dead)
+        said: list[str] = []
+        mine = ledger.begin("qa", started_here("branch", "bo"), say=said.append)
+        (line,) = said
+        assert line.startswith("taking the cluster over from ada: ada runs branch on ")
+        assert line.endswith("that process is gone")
         ledger.save(replace(mine, phase="ready"))
+
+    @pytest.mark.parametrize("where", ["here", "elsewhere"])
+    def test_a_lease_that_is_over_is_taken_over_only_by_typing_so(self, ledger: Ledger, where: str) -> None:
+        claim(ledger, record("qa"))
+        theirs = over(started_here("apply", "bo"))
+        ledger.begin("qa", elsewhere(theirs) if where == "elsewhere" else theirs)
+        mine = started_here("destroy", "ada")
+        for typed in ("", "qa", mine.id):
+            with pytest.raises(InUse) as caught:
+                ledger.begin("qa", mine, take_over=typed, command="karrots destroy qa")
+            assert caught.value.hint.endswith(f"karrots destroy qa --take-over {theirs.id}")
+            assert ("is not its id" in caught.value.why) == bool(typed)
+        said: list[str] = []
+        begun = ledger.begin("qa", mine, take_over=theirs.id, say=said.append)
+        assert begun.operation == replace(mine, fenced=theirs.id)
+        assert "whatever it still does is refused" in said[0]
+
+    def test_a_name_that_means_another_cluster_by_now_is_not_taken(self, ledger: Ledger) -> None:
+        """Destroyed and made anew while somebody was asked for the name."""
+        first = claim(ledger, record("qa"))
+        ledger.retire(first, {})
+        second = claim(ledger, record("qa"))
+        with pytest.raises(NotFound, match="not in the ledger any more"):
+            ledger.begin("qa", started_here("destroy"), cluster=first.id)
+        assert ledger.get("qa") == second
 
     def test_a_gone_cluster_is_not_saved_back(self, ledger: Ledger) -> None:
         made = claim(ledger, record("qa"))
@@ -245,6 +283,67 @@ class TestGuards:
             claim(ledger, record("prod"))
         assert caught.value.hint.endswith("switch -")
         assert [each.name for each in ledger.records()] == ["qa"]
+
+
+class TestFencing:
+    """A holder that was stopped for longer than its lease, taken over, and wakes."""
+
+    @pytest.fixture
+    def late(self, ledger: Ledger) -> Record:
+        """What the stopped one knows."""
+        claim(ledger, record("qa"))
+        return ledger.begin("qa", over(started_here("apply", "bo")))
+
+    @pytest.fixture(params=["works", "has finished", "has destroyed it", "has made it anew"])
+    def taken(self, ledger: Ledger, late: Record, request: pytest.FixtureRequest) -> str:
+        """How far the one who took over is; the state of the ledger then."""
+        assert late.operation is not None
+        mine = started_here("destroy", "ada")
+        begun = ledger.begin("qa", mine, take_over=late.operation.id)
+        if request.param == "has finished":
+            ledger.save(replace(begun, operation=None, phase="ready"), operation=mine.id)
+        elif request.param != "works":
+            ledger.retire(begun, {"by": "ada", "destroyed": "2026-11-21T07:00:00Z", "id": begun.id})
+        if request.param == "has made it anew":
+            claim(ledger, record("qa"))
+        return str(ledger.view().commit)
+
+    def acts(self, ledger: Ledger, late: Record) -> tuple[Callable[[], object], ...]:
+        held = late.operation
+        assert held is not None
+        return (
+            lambda: ledger.save(replace(late, phase="ready")),
+            lambda: ledger.save(replace(late, phase="ready", operation=None), operation=held.id),
+            lambda: ledger.save(replace(late, phase="failed", operation=None), late.id, operation=held.id),
+            lambda: ledger.retire(late, {"id": late.id}),
+            lambda: ledger.renew(late, replace(held, until="2999-01-01T00:00:00Z")),
+        )
+
+    def test_it_publishes_nothing(self, ledger: Ledger, late: Record, taken: str) -> None:
+        for act in self.acts(ledger, late):
+            with pytest.raises(LostCluster, match=r"^lost the cluster 'qa' to (ada|Ada Example), since 2") as caught:
+                act()
+            assert caught.value.code == ExitCode.LOCKED
+            assert caught.value.why.endswith("; nothing was written")
+        assert ledger.view().commit == taken
+
+    def test_one_that_was_not_taken_over_goes_on(self, ledger: Ledger, late: Record) -> None:
+        assert late.operation is not None
+        longer = replace(late.operation, until="2999-01-01T00:00:00Z")
+        renewed = ledger.renew(late, longer)
+        assert ledger.get("qa") == renewed == replace(late, operation=longer)
+        ledger.save(replace(renewed, operation=None), operation=longer.id)
+
+    def test_a_second_time_is_the_same(self, ledger: Ledger, late: Record) -> None:
+        """A push whose answer was lost is made again, and finds itself published."""
+        assert late.operation is not None
+        tree = ledger.repo.tree_id("HEAD", "clusters/qa")
+        for _ in range(2):
+            ledger.save(replace(late, operation=None, phase="ready"), tree, operation=late.operation.id)
+        gone = ledger.begin("qa", started_here("destroy"))
+        for _ in range(2):
+            ledger.retire(gone, {"id": gone.id})
+        assert len(log(ledger.repo)) == 5
 
 
 class TestBrokenRecords:
