@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit lint types e2e bench docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture docs dist engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ e2e: $(READY) engine ## stories on real clusters
 
 bench: $(READY) engine ## the figures, side by side with what one would use instead
 	$(BIN)/python -m benchmarks
+
+torture: $(READY) engine ## faults on purpose, about 20 minutes; N=5 does five times as many, CLASS= and SEED= choose
+	$(BIN)/python -m tests.torture $(CLASS) $(if $(N),--times $(N)) $(if $(SEED),--replay $(SEED))
 
 docs: $(READY) ## make the generated pages again
 	$(BIN)/python docs/generate.py

@@ -25,10 +25,14 @@ World = Callable[["Place"], AbstractContextManager[Run]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a world may write: an empty folder of its own; `engine` holds the engine's real programs."""
+    """Where a world may write: an empty folder of its own; `engine` holds the engine's real programs.
+
+    `notes` takes figures seen on the way, by name, for those who read the table.
+    """
 
     folder: Path
     engine: Path
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Failure:
 
 @dataclass
 class Row:
-    """What came of a class. `notes` are figures seen on the way, by name."""
+    """What came of a class."""
 
     torture: Torture
     runs: int = 0
@@ -65,10 +69,22 @@ class Row:
     failures: list[Failure] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def verdict(self) -> str:
+        if self.failures:
+            return "FAILED"
+        return "met" if self.runs >= self.torture.wanted else f"short: {self.torture.wanted} runs wanted"
 
-def carry_out(torture: Torture, place: Place, seeds: Sequence[int]) -> Row:
-    """All seeds, one after the other, in one world."""
-    row = Row(torture)
+    def add(self, other: Row) -> None:
+        self.runs += other.runs
+        self.seconds = max(self.seconds, other.seconds)
+        self.failures += other.failures
+        self.notes |= other.notes
+
+
+def carry_out(torture: Torture, place: Place, seeds: Sequence[int], told: Callable[[Row], None]) -> Row:
+    """All seeds, one after the other, in one world. `told` hears after each."""
+    row = Row(torture, notes=place.notes)
     began = time.monotonic()
     with torture.world(place) as run:
         for seed in seeds:
@@ -77,7 +93,8 @@ def carry_out(torture: Torture, place: Place, seeds: Sequence[int]) -> Row:
                 run(seed)
             except Wrong as wrong:
                 row.failures.append(Failure(seed, str(wrong)))
-    row.seconds = time.monotonic() - began
+            row.seconds = time.monotonic() - began
+            told(row)
     return row
 
 

@@ -1,0 +1,13 @@
+"""Every class of torture there is, in the order of the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.torture import fuzz
+
+if TYPE_CHECKING:
+    from tests.torture.frame import Torture
+
+MODULES = (fuzz,)
+ROWS: tuple[Torture, ...] = tuple(torture for module in MODULES for torture in module.ROWS)
