@@ -7,6 +7,7 @@ know are left out, and a line that is no JSON (warnings of the CLI configuration
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,9 +106,8 @@ class DiagnosticSeen:
 
 @dataclass(frozen=True)
 class Stopping:
-    """We were interrupted `presses` times; Terraform finishes what it is doing, for at most `grace` seconds."""
+    """We were interrupted; Terraform finishes what it is doing, for at most `grace` seconds."""
 
-    presses: int
     grace: float
 
 
@@ -153,22 +153,46 @@ def decode(line: str) -> Event | None:
     try:
         message = json.loads(line)
         if "type" not in message:
-            return Said(message["@message"])  # OpenTofu's init
+            return Said(_text(message["@message"]))  # OpenTofu's init
         read = _READERS.get(message["type"])
         return read(message) if read else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return Said(line)
 
 
 def diagnostic(found: Mapping[str, Any]) -> Diagnostic:
     place = found.get("range") or {}
     return Diagnostic(
-        summary=found.get("summary", ""),
-        detail=found.get("detail", "").strip()[-DETAIL_CHARACTERS:],
-        address=found.get("address", ""),
-        file=place.get("filename", ""),
-        line=(place.get("start") or {}).get("line", 0),
+        summary=_text(found.get("summary", "")),
+        detail=_text(found.get("detail", "")).strip()[-DETAIL_CHARACTERS:],
+        address=_text(found.get("address", "")),
+        file=_text(place.get("filename", "")),
+        line=_number((place.get("start") or {}).get("line", 0)),
     )
+
+
+def _text(value: Any) -> str:
+    """Raises TypeError: what is sorted, joined and shown later must be what it says."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is not a number of seconds")
+    return float(value)
+
+
+def _subject(part: dict[str, Any]) -> tuple[str, str]:
+    """Address and action, of a change or a hook."""
+    return _text(part["resource"]["addr"]), _text(part["action"])
 
 
 def _started(message: dict[str, Any]) -> Started:
@@ -185,22 +209,21 @@ def _started(message: dict[str, Any]) -> Started:
 
 def _planned(message: dict[str, Any]) -> Planned:
     change = message["change"]
-    return Planned(change["resource"]["addr"], change["action"], change.get("reason", ""))
+    return Planned(*_subject(change), _text(change.get("reason", "")))
 
 
 def _drifted(message: dict[str, Any]) -> Drifted:
-    change = message["change"]
-    return Drifted(change["resource"]["addr"], change["action"])
+    return Drifted(*_subject(message["change"]))
 
 
 def _summary(message: dict[str, Any]) -> Summary:
     changes = message["changes"]
-    return Summary(changes["operation"], changes["add"], changes["change"], changes["remove"], changes.get("import", 0))
+    counts = (changes["add"], changes["change"], changes["remove"], changes.get("import", 0))
+    return Summary(_text(changes["operation"]), *map(_number, counts))
 
 
 def _resource_started(message: dict[str, Any]) -> ResourceStarted:
-    hook = message["hook"]
-    return ResourceStarted(hook["resource"]["addr"], hook["action"])
+    return ResourceStarted(*_subject(message["hook"]))
 
 
 def _timed(
@@ -208,19 +231,19 @@ def _timed(
 ) -> Callable[[dict[str, Any]], Event]:
     def read(message: dict[str, Any]) -> Event:
         hook = message["hook"]
-        return kind(hook["resource"]["addr"], hook["action"], float(hook.get("elapsed_seconds", 0)))
+        return kind(*_subject(hook), _seconds(hook.get("elapsed_seconds", 0)))
 
     return read
 
 
 def _provisioner_said(message: dict[str, Any]) -> ProvisionerSaid:
     hook = message["hook"]
-    return ProvisionerSaid(hook["resource"]["addr"], hook["provisioner"], hook["output"].rstrip())
+    return ProvisionerSaid(_text(hook["resource"]["addr"]), _text(hook["provisioner"]), _text(hook["output"]).rstrip())
 
 
 def _diagnostic_seen(message: dict[str, Any]) -> DiagnosticSeen:
     found = message["diagnostic"]
-    return DiagnosticSeen(found["severity"], diagnostic(found))
+    return DiagnosticSeen(_text(found["severity"]), diagnostic(found))
 
 
 _READERS: dict[str, Callable[[dict[str, Any]], Event]] = {

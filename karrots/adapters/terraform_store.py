@@ -24,12 +24,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from karrots import clock, files
 from karrots.adapters.terraform_values import Output, outputs
 from karrots.errors import Failed, KarrotsError, Locked
 from karrots.places import private_folder
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,13 @@ class Worker:
     @property
     def is_alive(self) -> bool:
         return abs(_created(self.pid) - self.created) < CREATED_TOLERANCE_SECONDS
+
+
+Noted = TypeVar("Noted", Lock, Worker)
+NOTED: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
+    Lock: {"id": str, "holder": str, "host": str, "pid": int, "since": str, "info": dict},
+    Worker: {"pid": int, "created": (int, float), "owner": int, "folder": str},
+}
 
 
 @dataclass(frozen=True)
@@ -162,7 +170,10 @@ class StateStore:
     def resources(self) -> int:
         """How many objects Terraform manages by this state."""
         found = self._clear().get("resources") or []
-        return sum(len(resource["instances"]) for resource in found if resource.get("mode") == "managed")
+        try:
+            return sum(len(resource["instances"]) for resource in found if resource.get("mode") == "managed")
+        except (TypeError, KeyError, AttributeError) as error:
+            raise Failed("the resources of the Terraform state cannot be read", why=repr(error)) from error
 
     def outputs(self) -> dict[str, Output]:
         return outputs(self._clear().get("outputs") or {})
@@ -292,7 +303,7 @@ class StateStore:
 
     def _current_version(self) -> Version | None:
         try:
-            name = self._pointer.read_text(encoding="ascii").strip()
+            name = self._pointer.read_bytes().decode("ascii", "replace").strip()
         except FileNotFoundError:
             return None
         if not VERSION_NAME.match(name):
@@ -333,7 +344,7 @@ class StateStore:
         found = []
         for path in sorted(self._workers.glob("*.json")):
             with suppress(ValueError, TypeError):
-                found.append(Worker(**json.loads(path.read_bytes())))
+                found.append(typed(Worker, json_file.load(path.read_bytes())))
         return found
 
     def _store(self, serial: int, data: bytes) -> Version:
@@ -382,10 +393,10 @@ class StateStore:
         try:
             written = self._lock.read_bytes()
             # An empty file is what is left of it after a power cut.
-            return Lock(**json.loads(written)) if written else None
+            return typed(Lock, json_file.load(written)) if written else None
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError) as error:
             raise Failed(
                 f"the lock file {self._lock} cannot be read", why=str(error), hint=f"rm {self._lock}"
             ) from error
@@ -438,12 +449,26 @@ def _parse(data: bytes) -> dict[str, Any]:
     """OpenTofu's encrypted states have no more in clear than serial and lineage, so no more is asked for."""
     try:
         state = json.loads(data)
-        complete = isinstance(state["serial"], int) and state["serial"] >= 0 and bool(state["lineage"])
+        complete = _is_serial(state["serial"]) and isinstance(state["lineage"], str) and bool(state["lineage"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise StateMalformed("what was sent is not a Terraform state", why=repr(error)) from error
     if not complete:
         raise StateMalformed("what was sent is not a Terraform state", why="serial or lineage is missing")
     return dict(state)
+
+
+def _is_serial(value: Any) -> bool:
+    """As Terraform counts: an unsigned number of 64 bits, which also fits a file's name."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
+
+
+def typed(kind: type[Noted], data: Any) -> Noted:
+    """A note of ours from a file; raises TypeError when it has another form."""
+    note = kind(**data)
+    for name, wanted in NOTED[kind].items():
+        if not isinstance(getattr(note, name), wanted):
+            raise TypeError(f"{name} has the wrong type")
+    return note
 
 
 def _founded(data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from karrots.errors import Failed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -37,14 +39,27 @@ class Output:
 
 
 def outputs(document: Mapping[str, Any]) -> dict[str, Output]:
-    """The `outputs` of a state, which have the shape `terraform output -json` prints."""
-    return {
-        name: Output(output.get("value"), sensitive=bool(output.get("sensitive"))) for name, output in document.items()
-    }
+    """The `outputs` of a state, which have the shape `terraform output -json` prints. Raises Failed for another."""
+    try:
+        return {name: Output(output.get("value"), sensitive=_is_secret(output)) for name, output in document.items()}
+    except AttributeError as error:
+        raise Failed("the outputs of the Terraform state cannot be read", why=str(error)) from error
+
+
+def _is_secret(output: Mapping[str, Any]) -> bool:
+    """Anything but a plain no is a yes."""
+    return output.get("sensitive", False) is not False
 
 
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
-    """`terraform show -json` of a plan or a state, fit to be shown."""
+    """`terraform show -json` of a plan or a state, fit to be shown. Raises Failed when it has another form."""
+    try:
+        return _masked(document)
+    except (AttributeError, TypeError, LookupError, ValueError, RecursionError) as error:
+        raise Failed("what Terraform shows cannot be read", why=f"{type(error).__name__}: {error}") from error
+
+
+def _masked(document: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: document[key] for key in SHOWN if key in document}
     for key in ("resource_changes", "resource_drift"):
         if key in document:
@@ -60,14 +75,14 @@ def masked(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def cover(value: Any, marks: Any) -> Any:
     """`value` with its secrets covered; `marks` is Terraform's tree of the same shape, with true at secrets."""
-    if marks is True:
-        return COVER
+    if marks is False or marks is None or marks in ({}, []):
+        return value
     if isinstance(marks, dict) and isinstance(value, dict):
         return {key: cover(item, marks.get(key, False)) for key, item in value.items()}
     if isinstance(marks, list) and isinstance(value, list):
         padded = [*marks, *[False] * (len(value) - len(marks))]
         return [cover(item, mark) for item, mark in zip(value, padded, strict=False)]
-    return value
+    return COVER  # marked as a whole, or by marks of another shape: something in it is secret
 
 
 def _marked(node: Any) -> Iterator[str]:
@@ -129,7 +144,7 @@ def _masked_values(values: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(values)
     if "outputs" in values:
         shown["outputs"] = {
-            name: {**output, "value": COVER} if output.get("sensitive") else output
+            name: {**output, "value": COVER} if _is_secret(output) else output
             for name, output in values["outputs"].items()
         }
     if "root_module" in values:

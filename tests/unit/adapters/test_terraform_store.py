@@ -419,3 +419,47 @@ def test_the_serial_never_goes_back(tmp_path_factory: pytest.TempPathFactory, se
             highest = serial
         assert store.serial == (highest if highest >= 0 else None)
     store.release()
+
+
+@pytest.mark.parametrize("pointer", [b"\xb0", b"", b"../lock.json", b"0000000003", b"\0"], ids=repr)
+def test_a_pointer_of_another_form_is_a_damaged_state(store: StateStore, pointer: bytes) -> None:
+    store.acquire(lock_info("one"), "x")
+    store.put(state(3), "one")
+    (store.folder / "current").write_bytes(pointer)
+    with pytest.raises(Failed, match="is damaged"):
+        store.read()
+
+
+@pytest.mark.parametrize(
+    "field", [{"serial": 1 << 64}, {"serial": True}, {"lineage": ["a"]}, {"serial": 10**300}], ids=repr
+)
+def test_a_state_of_another_form_is_refused(store: StateStore, field: dict[str, object]) -> None:
+    store.acquire(lock_info("one"), "x")
+    with pytest.raises(StateMalformed):
+        store.put(json.dumps(json.loads(state(1)) | field).encode(), "one")
+    assert store.read() is None
+
+
+@pytest.mark.parametrize("part", [[None], ["a"], [{"mode": "managed"}], 7], ids=repr)
+def test_resources_of_another_form_are_not_counted_as_none(store: StateStore, part: object) -> None:
+    store.acquire(lock_info("one"), "x")
+    store.put(json.dumps(json.loads(state(1)) | {"resources": part}).encode(), "one")
+    with pytest.raises(Failed, match="resources of the Terraform state"):
+        store.resources()
+
+
+@pytest.mark.parametrize("info", ["text", None, [1]], ids=repr)
+def test_a_lock_file_of_another_form_is_named(store: StateStore, info: object) -> None:
+    store.acquire(lock_info("one"), "x")
+    file = store.folder / "lock.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"info": info}))
+    with pytest.raises(Failed, match=r"lock\.json cannot be read"):
+        StateStore(store.folder).lock()
+
+
+@pytest.mark.parametrize("field", [{"pid": "1"}, {"created": None}, {"folder": 7}, {"more": 1}], ids=repr)
+def test_a_worker_of_another_form_is_passed_over(store: StateStore, field: dict[str, object]) -> None:
+    (store.folder / "workers").mkdir(parents=True)
+    worker = {"pid": 77, "created": 1.0, "owner": 5, "folder": "/nonexistent"} | field
+    (store.folder / "workers" / "77.json").write_text(json.dumps(worker))
+    assert store.acquire(lock_info("one"), "x").dead is None

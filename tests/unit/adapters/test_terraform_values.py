@@ -3,7 +3,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from karrots.adapters.terraform_values import COVER, Output, cover, masked, outputs
+from karrots.errors import Failed
 
 
 def test_marks_cover_the_same_places() -> None:
@@ -18,9 +21,42 @@ def test_a_mark_above_covers_all_below() -> None:
     assert cover({"a": {"b": "c"}}, marks=True) == COVER
 
 
-def test_marks_of_another_shape_cover_nothing_more() -> None:
-    assert cover("text", {"a": True}) == "text"
-    assert cover([1], {"a": True}) == [1]
+def test_marks_of_another_shape_cover_the_whole() -> None:
+    assert cover("text", {"a": True}) == COVER
+    assert cover([1], {"a": True}) == COVER
+    assert cover({"a": 1}, "true") == COVER
+
+
+def test_no_marks_cover_nothing() -> None:
+    assert [cover("text", marks) for marks in (False, None, {}, [])] == ["text"] * 4
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"resource_changes": [{}]},
+        {"resource_changes": ["text"]},
+        {"output_changes": None},
+        {"output_changes": {"a": "text"}},
+        {"values": "text"},
+        {"planned_values": {"outputs": {"a": 1}}},
+        {"planned_values": {"root_module": {"resources": [None]}}},
+    ],
+    ids=str,
+)
+def test_a_document_of_another_form_is_refused_and_not_shown(broken: dict[str, Any]) -> None:
+    with pytest.raises(Failed, match="what Terraform shows cannot be read"):
+        masked(broken)
+
+
+@pytest.mark.parametrize("broken", [[], {"a": 1}, {"a": [None]}], ids=str)
+def test_outputs_of_another_form_are_refused(broken: Any) -> None:
+    with pytest.raises(Failed, match="outputs of the Terraform state"):
+        outputs(broken)
+
+
+def test_a_mark_that_is_no_truth_value_covers() -> None:
+    assert COVER in repr(outputs({"a": {"value": "hush", "sensitive": "yes"}}))
 
 
 def document() -> dict[str, Any]:

@@ -40,6 +40,9 @@ FULL = record(
 )
 
 
+OPERATION = json.loads(to_json(FULL))["operation"]
+
+
 def changed(**fields: object) -> str:
     return json.dumps({**json.loads(to_json(FULL)), **fields})
 
@@ -83,8 +86,16 @@ def test_a_newer_schema_asks_for_an_upgrade() -> None:
     [
         ("", "Expecting value"),
         ("[]", "it is not a JSON object"),
-        ("{" * 100_000, "Expecting property name"),
-        ("[" * 100_000, "recursion"),
+        ("{" * 100_000, "nested deeper"),
+        ("[" * 100_000, "nested deeper"),
+        ('{"deep": ' + "[" * 900 + "]" * 900 + "}", "nested deeper"),
+        (changed(owner="\ud800"), "surrogates"),
+        (changed(branch="a\0b"), "branch holds a zero byte"),
+        (changed(directory="../../etc"), "directory is not a path inside"),
+        (changed(directory="/etc"), "directory is not a path inside"),
+        (changed(directory=".git/hooks"), "directory is not a path inside"),
+        (changed(operation={**OPERATION, "pid": 10**30}), "operation.pid is not the number"),
+        (changed(operation={**OPERATION, "started": "yesterday"}), "operation.started is not a time"),
         (b"\xff\xfe{", "decode"),
         ("{}", "id is missing"),
         (changed(name=7), "name has the wrong type"),

@@ -8,7 +8,7 @@ import pytest
 from karrots import places
 from karrots.errors import UsageError
 from karrots.spec.cluster import load_cluster
-from karrots.spec.edit import edit, set_key
+from karrots.spec.edit import _list_indent, edit, set_key
 from karrots.spec.yaml_file import YamlProblem
 
 if TYPE_CHECKING:
@@ -59,3 +59,31 @@ def test_a_group_that_is_a_value_is_refused() -> None:
 def test_hostile_text_does_not_reach_the_slower_reader() -> None:
     with pytest.raises(YamlProblem):
         set_key("[" * 100_000, "a", "b")
+
+
+@pytest.mark.parametrize("text", ["- a\n", "text\n", "7\n"], ids=repr)
+def test_a_file_that_holds_no_keys_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot set 'terraform'"):
+        set_key(text, "terraform", "ejected")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "when: 2024-13-45\nterraform: rendered\n"], ids=repr)
+def test_what_the_round_trip_reader_stumbles_over_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot"):
+        set_key(text, "terraform", "ejected")
+
+
+@pytest.mark.parametrize(
+    ("text", "offset"),
+    [
+        ("a:\n- x\n", 0),
+        ("a:\n  - x\n", 2),
+        ("a: # said\n\n# more\n- x\n", 0),
+        ("b: 1\na:\n    - x\n", 2),
+        ("- a:\n  - x\n", 2),
+        ("a: 1\n", 2),
+        ("", 2),
+    ],
+)
+def test_the_indent_of_the_first_list(text: str, offset: int) -> None:
+    assert _list_indent(text) == offset
