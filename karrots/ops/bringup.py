@@ -6,19 +6,18 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from karrots import clock
+from karrots import clock, computer
 from karrots.adapters.git_names import quoted
 from karrots.errors import KarrotsError, Refused, UsageError
 from karrots.fleet import addresses, operations
-from karrots.fleet.ledger import InUse, NameTaken
+from karrots.fleet.ledger import InUse, LostCluster, NameTaken
 from karrots.fleet.names import check_name
 from karrots.fleet.record import Record, State, new_id
 from karrots.ops.wait import Wait
 from karrots.pipeline import Pipeline, Step
 from karrots.providers import provider
-from karrots.providers.local import this_host
 from karrots.report.events import OperationFinished, OperationStarted, StepPlanned
-from karrots.steps.claim import ClaimName, PushBranch, TakeCluster
+from karrots.steps.claim import ClaimName, PushBranch, TakeCluster, WhileOurs
 from karrots.steps.context import Context
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
 from karrots.steps.preflight import Preflight, refuse_problems
@@ -26,6 +25,7 @@ from karrots.steps.publish import Publish
 from karrots.steps.syncing import AskFlux, Connect, InstallFlux, SyncFromBranch, WaitReady
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from karrots.fleet.ledger import View
@@ -41,7 +41,10 @@ HOURS = {"h": 1, "d": 24, "w": 168}
 
 @dataclass(frozen=True)
 class Options:
-    """Options of `create` and `branch`. `on` names another provider than the content's, `ttl` is like 8h, 3d, 2w."""
+    """Options of `create` and `branch`. `on` names another provider than the content's, `ttl` is like 8h, 3d, 2w.
+
+    `take_over` is the id of an operation past its lease.
+    """
 
     overrides: Mapping[str, str]
     ttl: str | None = None
@@ -49,6 +52,7 @@ class Options:
     wait: Wait = Wait.ready
     timeout: float = 300.0
     dry_run: bool = False
+    take_over: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,16 @@ class Planned:
     steps: tuple[dict[str, Any], ...]
 
 
-def expiry(ttl: str | None) -> str | None:
+def expiry(ttl: str | None, begins: dt.datetime) -> str | None:
     """Raises UsageError for a time that is not like 8h, 3d or 2w."""
     if ttl is None:
         return None
-    import datetime as dt
+    from datetime import timedelta
 
     match = TTL.fullmatch(ttl)
     if match is None:
         raise UsageError(f"{quoted(ttl)} is not a time to live", why="it is a number and h, d or w", hint="--ttl 3d")
-    return clock.stamp(clock.now() + dt.timedelta(hours=int(match[1]) * HOURS[match[2]]))
+    return clock.stamp(begins + timedelta(hours=int(match[1]) * HOURS[match[2]]))
 
 
 def draft(
@@ -110,6 +114,7 @@ def draft(
     where = options.on or spec.provider
     provider(where)
     identity = workspace.repo.identity()
+    now = clock.now()  # once: a clock that is set meanwhile must not shorten a life
     cluster_id = new_id(workspace.known.view().newest_id_gone(name))
     return Record(
         id=cluster_id,
@@ -122,13 +127,14 @@ def draft(
         region=region_of(settings, where),
         domain=f"{name}.{settings.domain}",
         owner=identity[1] if identity else "",
-        created=clock.stamp(),
-        expires=expiry(settings.policies.ttl if options.ttl is None and parent else options.ttl),
+        created=clock.stamp(now),
+        expires=expiry(settings.policies.ttl if options.ttl is None and parent else options.ttl, now),
         protected=name in settings.policies.protected,
         phase="creating",
         kubernetes=spec.kubernetes,
         overrides=dict(options.overrides),
-        host=this_host() if where == "local" else "",
+        host=computer.name() if where == "local" else "",
+        host_id=computer.host_id() if where == "local" else "",
     )
 
 
@@ -143,7 +149,7 @@ def leased(record: Record, workspace: Workspace, view: View) -> Record:
     )
 
 
-def resumable(found: Record | None, wanted: Record) -> Record | None:
+def resumable(found: Record | None, wanted: Record, *, take_over: str = "", command: str = "") -> Record | None:
     """The record in the ledger when it is our own earlier attempt (or the finished cluster) of the same command.
 
     Raises NameTaken when the name is somebody else's, Refused while it is on its way out.
@@ -151,12 +157,18 @@ def resumable(found: Record | None, wanted: Record) -> Record | None:
     if found is None:
         return None
     refuse_leaving(found)
-    ours = (found.directory, found.branch, found.provider, found.owner, found.host)
-    if ours != (wanted.directory, wanted.branch, wanted.provider, wanted.owner, wanted.host):
+    ours = (found.directory, found.branch, found.provider, found.owner)
+    if ours != (wanted.directory, wanted.branch, wanted.provider, wanted.owner) or not _same_host(found, wanted):
         raise NameTaken(found)
-    if found.operation is not None and not operations.abandoned(found.operation):
-        raise InUse(found.name, found.operation)
+    if found.operation is not None and not operations.gives_way(found.operation, take_over):
+        command = operations.without_take_over(command)
+        raise InUse(found.name, found.operation, take_over=take_over, command=command)
     return found
+
+
+def _same_host(found: Record, wanted: Record) -> bool:
+    """Clusters of clouds live on none."""
+    return found.host == wanted.host if "" in {found.host, wanted.host} else computer.is_this(found.host, found.host_id)
 
 
 def refuse_leaving(record: Record) -> None:
@@ -175,11 +187,13 @@ def said_anew(record: Record, options: Options, found: Record) -> dict[str, Any]
     return {**life, "overrides": {**found.overrides, **record.overrides}}
 
 
-def entrance(workspace: Workspace, record: Record, found: Record | None, change: Mapping[str, Any]) -> Step[Context]:
+def entrance(
+    workspace: Workspace, record: Record, found: Record | None, change: Mapping[str, Any], take_over: str
+) -> Step[Context]:
     """A new name is claimed; our own earlier attempt is taken up again."""
     if found is None:
         return ClaimName(lambda view: leased(record, workspace, view))
-    return TakeCluster(phase="creating", change=change)
+    return TakeCluster(phase="creating", change=change, take_over=take_over)
 
 
 def towards_infrastructure() -> list[Step[Context]]:
@@ -220,7 +234,7 @@ def bring_up(
     spec = workspace.spec_at(commit, record.directory, record.overrides)
     place = provider(record.provider)
     context = Context(workspace, run, record, place, spec, commit, commit, settings.ask, options.timeout)
-    steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found, change)]
+    steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found, change, options.take_over)]
     steps += [PushBranch()] if pushes else []
     steps += towards_ready(options.wait)
     if options.dry_run:
@@ -246,27 +260,45 @@ def foresee(steps: list[Step[Context]], visible: int, ctx: Context) -> Planned:
 
 def execute(steps: Sequence[Step[Context]], ctx: Context) -> None:
     """On failure what exists is kept, the record says so, and the lease ends."""
-    pipeline = Pipeline(steps, ctx.run)
+    pipeline = Pipeline([WhileOurs(step) for step in steps], ctx.run)
     ctx.run.expected = pipeline.usual_total()
     try:
         with ctx:
             pipeline.execute(ctx)
-    except Exception:
-        release(ctx)
+    except LostCluster:
+        raise
+    except Exception as error:
+        release(ctx, error)
         raise
 
 
-def release(ctx: Context) -> None:
-    """Give the lease back; the phase stays honest."""
+def release(ctx: Context, cause: Exception) -> None:
+    """Give the lease back; the phase stays honest.
+
+    Raises LostCluster where that was the cause of the failure.
+    """
     try:
         ledger = ctx.workspace.ledger
-        found = ledger.find(ctx.record.name)
-        if found is None or found.operation is None or found.operation.id != ctx.run.id:
+        found = still_ours(ctx)
+        if found is None:
             return
         freed = replace(found, operation=None, phase="failed" if found.phase == "creating" else found.phase)
         ledger.save(freed, verb=ctx.run.verb, operation=ctx.run.id)
+    except LostCluster as lost:
+        lost.log = lost.log or ctx.run.folder
+        raise lost from cause
     except KarrotsError as error:
         ctx.run.warn(f"the record of '{ctx.record.name}' could not be updated: {error.message}")
+
+
+def still_ours(ctx: Context) -> Record | None:
+    """The record under our lease, None when we never had it. Raises LostCluster."""
+    ledger, held = ctx.workspace.ledger, ctx.record.operation
+    found = ledger.find(ctx.record.name)
+    ours = found is not None and found.operation is not None and found.operation.id == ctx.run.id
+    if held is not None and held.id == ctx.run.id and (operations.is_over(held) or not ours):
+        return ledger.renew(ctx.record, held)
+    return found if ours else None
 
 
 def finish(ctx: Context) -> Cluster:

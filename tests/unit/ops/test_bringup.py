@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from karrots import clock
 from karrots.adapters.git import Head
 from karrots.errors import UsageError
 from karrots.fleet import operations
@@ -16,22 +17,22 @@ from karrots.ops.create import on_a_branch
 from karrots.ops.wait import Wait
 from tests.support.records import record
 
+NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+
 
 @pytest.mark.parametrize(("ttl", "hours"), [("1h", 1), ("8h", 8), ("3d", 72), ("2w", 336), ("99999w", 99999 * 168)])
 def test_times_to_live(ttl: str, hours: int) -> None:
-    before = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    found = dt.datetime.strptime(expiry(ttl) or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
-    assert dt.timedelta(0) <= found - before - dt.timedelta(hours=hours) < dt.timedelta(minutes=5)
+    assert clock.moment(expiry(ttl, NOON) or "") == NOON + dt.timedelta(hours=hours)
 
 
 def test_no_time_to_live() -> None:
-    assert expiry(None) is None
+    assert expiry(None, NOON) is None
 
 
 @pytest.mark.parametrize("ttl", ["", "3", "3d\n", " 3d", "0d", "03d", "3 d", "3D", "123456h", "٣d", "-3d", "1.5h"])
 def test_what_is_no_time_to_live(ttl: str) -> None:
     with pytest.raises(UsageError, match="is not a time to live"):
-        expiry(ttl)
+        expiry(ttl, NOON)
 
 
 def test_a_name_nobody_has_is_new() -> None:
