@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from karrots.adapters.terraform_store import Acquired, StateLocked, StateMalformed, StateStore
+from karrots.effects import effect
 from karrots.errors import Failed, KarrotsError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class StateServer:
         say: Callable[[str], None] = lambda _: None,
         address: tuple[int, str] | None = None,
     ) -> None:
-        self.store = StateStore(folder)
+        self.store = StateStore(folder, holder)
         self.holder = holder
         self.say = say
         self.port, self.password = address or (0, secrets.token_urlsafe(32))
@@ -167,6 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.state.store
 
     def _serve(self, action: Callable[[bytes], _Answer]) -> None:
+        with effect("serve", self.command) as serving:
+            answer = self._answered(action)
+            self._send(replace(answer, body=serving.garbled(answer.body)))
+
+    def _answered(self, action: Callable[[bytes], _Answer]) -> _Answer:
         answer = self._refusal()
         if answer is None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -175,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             # An answer sent while the request lies unread is lost when the connection closes.
             self._drain()
-        self._send(answer)
+        return answer
 
     def _refusal(self) -> _Answer | None:
         """What is wrong with the request before its body is read."""
