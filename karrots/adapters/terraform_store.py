@@ -6,6 +6,7 @@ when killed (https://github.com/hashicorp/terraform/issues/34266).
 
     current                          name of the version that counts
     versions/<serial>-<digest>.json  what Terraform sent, mode 0600: a state may hold secrets
+    fenced.json                      operations that lost the cluster: what they still send is refused
     lock.json                        who works on it; the holder keeps the file locked, so a dead holder shows
     workers/<process id>.json        each Terraform that runs for a holder: it may outlive it and keep its last state
     guard                            serialises changes of this folder between processes
@@ -18,7 +19,6 @@ import hashlib
 import json
 import os
 import re
-import socket
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,18 +26,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from karrots import clock, files
+from karrots import clock, computer, files
 from karrots.adapters.terraform_values import Output, outputs
 from karrots.errors import Failed, KarrotsError, Locked
 from karrots.places import private_folder
 from karrots.spec import json_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 KEPT_VERSIONS = 50
 # Terraform writes this file into its folder when it cannot send the state anywhere.
 UNSAVED = "errored.tfstate"
+WORKED_ON = "a Terraform of an operation that lost the cluster"
 # The clock that start times are told by may be set meanwhile.
 CREATED_TOLERANCE_SECONDS = 2.0
 VERSION_NAME = re.compile(r"\d{10,}-[0-9a-f]{32}\.json$", re.ASCII)
@@ -51,13 +52,23 @@ class StateMalformed(Failed):
     """Not a Terraform state."""
 
 
+class StateFenced(StateRefused):
+    """An operation that lost its cluster, and learns it now."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(
+            f"the Terraform state is closed to {holder}",
+            why="it was stopped for longer than its lease, and somebody took the cluster over",
+        )
+
+
 class StateLocked(Locked):
     """Somebody else works on this state."""
 
-    def __init__(self, lock: Lock, file: Path) -> None:
-        hint = "wait until it has ended, then run the same command again"
-        if lock.host != socket.gethostname():
-            hint += f"; if {lock.host} is gone or is this computer by an earlier name: rm {file}"
+    def __init__(self, lock: Lock, file: Path, hint: str = "") -> None:
+        hint = hint or "wait until it has ended, then run the same command again"
+        if not lock.is_here:
+            hint += f"; if {computer.described(lock.host, lock.host_id)} is gone: rm {file}"
         super().__init__(
             f"the Terraform state is locked by {lock.holder}",
             why=f"{lock.operation or 'an operation'} since {lock.since}, process {lock.pid} on {lock.host}",
@@ -76,6 +87,11 @@ class Lock:
     pid: int
     since: str
     info: dict[str, Any]
+    host_id: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        return computer.is_this(self.host, self.host_id)
 
     @property
     def operation(self) -> str:
@@ -98,7 +114,7 @@ class Worker:
 
 Noted = TypeVar("Noted", Lock, Worker)
 NOTED: dict[type[Any], dict[str, type | tuple[type, ...]]] = {
-    Lock: {"id": str, "holder": str, "host": str, "pid": int, "since": str, "info": dict},
+    Lock: {"id": str, "holder": str, "host": str, "pid": int, "since": str, "info": dict, "host_id": str},
     Worker: {"pid": int, "created": (int, float), "owner": int, "folder": str},
 }
 
@@ -127,11 +143,15 @@ class Version:
 class StateStore:
     """One cluster's states on the disk; usable without Terraform and without the server.
 
+    `holder` is the operation it is used for, which may be fenced meanwhile.
+
     Not for use from several threads, except through StateServer.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, holder: str = "") -> None:
         self.folder = folder
+        self.holder = holder
+        self._fence = folder / "fenced.json"
         self._versions = folder / "versions"
         self._pointer = folder / "current"
         self._lock = folder / "lock.json"
@@ -206,6 +226,7 @@ class StateStore:
         """
         state = _parse(data)
         with self._guard():
+            self._refuse_if_fenced()
             self._check_lock(lock_id)
             self._check_succession(state, data)
             return self._store(state["serial"], data)
@@ -216,12 +237,14 @@ class StateStore:
         Answers False when it is not newer than the state here. Raises as `put` does.
         """
         with self._guard():
+            self._refuse_if_fenced()
             self._refuse_if_locked()
             return self._adopt(path)
 
     def forget(self) -> None:
         """No state counts any more; the versions stay."""
         with self._guard():
+            self._refuse_if_fenced()
             self._refuse_if_locked()
             files.remove(self._pointer)
             files.sync_folder(self.folder)
@@ -231,6 +254,7 @@ class StateStore:
         if not self.folder.exists():
             return 0
         with self._guard():
+            self._refuse_if_fenced()
             self._refuse_if_locked()
             count = len(self.versions())
             files.remove_tree(self.folder)
@@ -243,16 +267,32 @@ class StateStore:
         such a state cannot be taken over.
         """
         with self._guard():
+            self.holder = holder
+            self._refuse_if_fenced()
             before = self._read_lock()
             if before and self._is_held(before):
                 raise StateLocked(before, self._lock)
+            self._refuse_beside_a_terraform()
             rescued = tuple(self._rescue())
             self._write_lock(info, holder)
             return Acquired(before, rescued)
 
+    def fence(self, holders: Iterable[str]) -> None:
+        """From now on these operations change nothing here, although they live and may hold the lock.
+
+        What a Terraform of theirs still does elsewhere is not undone by that, so it is waited for (`acquire`).
+        """
+        with self._guard():
+            fenced = {*self._fenced(), *holders}
+            files.write(self._fence, json.dumps(sorted(fenced)))
+            lock = self._read_lock()
+            if lock is not None and lock.holder in fenced:
+                files.remove(self._lock)
+
     def begin_work(self, pid: int, folder: Path) -> None:
         """Note a Terraform that works for us in `folder`."""
         with self._guard():
+            self._refuse_if_fenced()
             worker = Worker(pid, _created(pid), os.getpid(), str(folder))
             private_folder(self._workers)
             files.write(self._workers / f"{pid}.json", json.dumps(vars(worker)).encode(), durable=False)
@@ -270,12 +310,12 @@ class StateStore:
             return
         with self._guard():
             lock = self._read_lock()
+            if not self._owns():
+                self._drop()
             if lock and (lock_id not in {None, lock.id} or not self._is_mine(lock)):
                 raise StateLocked(lock, self._lock)
             files.remove(self._lock)
-            if self._held is not None:
-                os.close(self._held)
-                self._held = None
+            self._drop()
 
     # Inside
 
@@ -384,6 +424,28 @@ class StateStore:
                 why=f"its serial is {state['serial']}, that of the state here {before['serial']}",
             )
 
+    def _fenced(self) -> set[str]:
+        """A damaged list must not pass for an empty one."""
+        try:
+            return set(map(str, json_file.load(self._fence.read_bytes())))
+        except FileNotFoundError:
+            return set()
+        except (ValueError, TypeError) as error:
+            raise Failed(f"{self._fence} cannot be read", why=str(error), hint=f"rm {self._fence}") from error
+
+    def _refuse_if_fenced(self) -> None:
+        if self.holder and self.holder in self._fenced():
+            raise StateFenced(self.holder)
+
+    def _refuse_beside_a_terraform(self) -> None:
+        """One that lives works for an operation whose lock was fenced: two must not change the same things."""
+        for worker in self._read_workers():
+            if worker.owner != os.getpid() and worker.is_alive:
+                info = {"ID": str(worker.pid)}
+                lock = Lock(info["ID"], WORKED_ON, computer.name(), worker.pid, clock.stamp(), info, computer.host_id())
+                let_end = f"let it end, then run the same command again: kill -CONT {worker.owner} {worker.pid}"
+                raise StateLocked(lock, self._lock, let_end)
+
     def _refuse_if_locked(self) -> None:
         lock = self._read_lock()
         if lock and self._is_held(lock):
@@ -402,8 +464,8 @@ class StateStore:
             ) from error
 
     def _write_lock(self, info: dict[str, Any], holder: str) -> None:
-        since = clock.stamp()
-        lock = Lock(str(info["ID"]), holder, socket.gethostname(), os.getpid(), since, info)
+        self._drop()
+        lock = Lock(str(info["ID"]), holder, computer.name(), os.getpid(), clock.stamp(), info, computer.host_id())
         files.write(self._lock, json.dumps(vars(lock), sort_keys=True).encode(), durable=False)
         self._held = os.open(self._lock, os.O_RDWR)
         fcntl.flock(self._held, fcntl.LOCK_EX)
@@ -413,7 +475,7 @@ class StateStore:
 
         A holder on another computer, seen through a shared folder, counts as alive: file locks may not reach so far.
         """
-        if self._held is not None or lock.host != socket.gethostname():
+        if self._owns() or not lock.is_here:
             return True
         descriptor = os.open(self._lock, os.O_RDWR)
         try:
@@ -426,7 +488,16 @@ class StateStore:
 
     def _is_mine(self, lock: Lock) -> bool:
         """A dead holder's lock is anybody's."""
-        return self._held is not None or not self._is_held(lock)
+        return self._owns() or not self._is_held(lock)
+
+    def _owns(self) -> bool:
+        """Whether the lock is still ours; a fenced one was taken away, though its file is held."""
+        return self._held is not None and _is_same_file(self._held, self._lock)
+
+    def _drop(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _damaged(self, path: Path) -> Failed:
         older = [kept.path.name for kept in self.versions() if kept.path != path]

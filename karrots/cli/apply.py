@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from karrots.cli.arguments import OptionalName, Timeout, WaitFor, Yes
+from karrots.cli.arguments import OptionalName, TakeOver, Timeout, WaitFor, Yes
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import brought_up
 from karrots.ops.wait import Wait
@@ -12,6 +12,7 @@ def command(
     name: OptionalName = None,
     wait: WaitFor = Wait.ready,
     timeout: Timeout = 300.0,
+    take_over: TakeOver = "",
     yes: Yes = False,
 ) -> None:
     """Converge infrastructure and Flux to the branch's present content.
@@ -26,5 +27,5 @@ def command(
     """
     from karrots.ops.apply import apply
 
-    result = apply(session.answering(yes), name, wait=wait, timeout=timeout)
+    result = apply(session.answering(yes), name, wait=wait, timeout=timeout, take_over=take_over)
     session.show(result, lambda: brought_up(result), lambda: [result.name])

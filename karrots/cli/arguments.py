@@ -64,6 +64,15 @@ Timeout = Annotated[
     float,
     typer.Option("--timeout", metavar="SECONDS", min=1, max=7200, callback=number, help="How long to wait at most."),
 ]
+TakeOver = Annotated[
+    str,
+    typer.Option(
+        "--take-over",
+        metavar="OPERATION",
+        help="Take the cluster from the operation of this id, when its lease is over.",
+        show_default=False,
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes.")]
 Fetch = Annotated[bool, typer.Option("--fetch", help="Ask the remote for the present ledger first.")]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from karrots.cli.arguments import DryRun, On, Set, Timeout, Ttl, WaitFor, Yes, overrides
+from karrots.cli.arguments import DryRun, On, Set, TakeOver, Timeout, Ttl, WaitFor, Yes, overrides
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import brought_up
 from karrots.ops.wait import Wait
@@ -30,6 +30,7 @@ def command(
     wait: WaitFor = Wait.ready,
     timeout: Timeout = 300.0,
     dry_run: DryRun = False,
+    take_over: TakeOver = "",
     yes: Yes = False,
 ) -> None:
     """Branch this cluster: a git branch and a cluster that follows it.
@@ -44,6 +45,6 @@ def command(
     """
     from karrots.ops.branch import BranchOptions, branch
 
-    options = BranchOptions(overrides(set_), ttl, on, wait, timeout, dry_run, source)
+    options = BranchOptions(overrides(set_), ttl, on, wait, timeout, dry_run, take_over, source)
     result = branch(session.answering(yes), git_branch, cluster, options)
     session.show(result, lambda: brought_up(result), lambda: [result.name])

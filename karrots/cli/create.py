@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from karrots.cli.arguments import DryRun, On, OptionalName, Set, Timeout, Ttl, WaitFor, Yes, overrides
+from karrots.cli.arguments import DryRun, On, OptionalName, Set, TakeOver, Timeout, Ttl, WaitFor, Yes, overrides
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import brought_up
 from karrots.ops.bringup import Options
@@ -17,6 +17,7 @@ def command(
     wait: WaitFor = Wait.ready,
     timeout: Timeout = 300.0,
     dry_run: DryRun = False,
+    take_over: TakeOver = "",
     yes: Yes = False,
 ) -> None:
     """Create the cluster of this directory and branch.
@@ -31,6 +32,6 @@ def command(
     """
     from karrots.ops.create import create
 
-    options = Options(overrides(set_), ttl, on, wait, timeout, dry_run)
+    options = Options(overrides(set_), ttl, on, wait, timeout, dry_run, take_over)
     result = create(session.answering(yes), name, options)
     session.show(result, lambda: brought_up(result), lambda: [result.name])

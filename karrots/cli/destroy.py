@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from karrots.cli.arguments import OptionalName, Timeout, Yes
+from karrots.cli.arguments import OptionalName, TakeOver, Timeout, Yes
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import receipt_text
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
 
 @verb
-def command(session: Session, name: OptionalName = None, yes: Yes = False, timeout: Timeout = 120.0) -> None:
+def command(
+    session: Session, name: OptionalName = None, yes: Yes = False, timeout: Timeout = 120.0, take_over: TakeOver = ""
+) -> None:
     """Destroy a cluster and prove that nothing is left.
 
     It works when the git branch is gone, when a creation stopped half way,
@@ -28,7 +30,7 @@ def command(session: Session, name: OptionalName = None, yes: Yes = False, timeo
 
     settings = session.settings
     chosen = here(settings) if name is None else name  # an empty variable in a script is no order
-    result = destroy(settings, chosen, named=name is not None, yes=yes, timeout=timeout)
+    result = destroy(settings, chosen, named=name is not None, yes=yes, timeout=timeout, take_over=take_over)
     session.show(result, lambda: receipt_text(result), lambda: [result.cluster])
 
 

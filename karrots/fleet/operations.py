@@ -7,6 +7,7 @@ over by typing so. A holder that is seen to be dead is taken over at once.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import replace
 from datetime import timedelta
@@ -98,6 +99,11 @@ def way_on(operation: Operation, name: str, command: str) -> str:
     if is_here(operation):
         return f"wait until it is done: karrots show {name}\nor stop it: kill {operation.pid}"
     return f"wait until it is done: karrots show {name}\nor, when its lease is over: {words}"
+
+
+def without_take_over(command: str) -> str:
+    """What was typed, but for a take-over that did not come about."""
+    return re.sub(rf" {TAKE_OVER}[ =]\S+", "", command)
 
 
 def _read(text: str, more: timedelta = timedelta(0)) -> datetime | None:

@@ -36,14 +36,14 @@ class Synced:
     seconds: float
 
 
-def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float) -> Cluster:
-    """Infrastructure and Flux."""
+def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float, take_over: str = "") -> Cluster:
+    """Infrastructure and Flux; `take_over` is the id of an operation past its lease."""
     workspace, record = named(settings, name, fresh=True)
     refuse_leaving(record)
     ctx = context_for(settings, workspace, record, "apply", timeout)
     run = ctx.run
     settings.reporter.emit(OperationStarted("apply", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
-    steps: list[Step[Context]] = [Preflight(), TakeCluster(), *converge(wait)]
+    steps: list[Step[Context]] = [Preflight(), TakeCluster(take_over=take_over), *converge(wait)]
     execute(steps, ctx)
     return finish(ctx)
 

@@ -38,7 +38,7 @@ def branch(settings: Settings, git_branch: str, name: str | None, options: Branc
         workspace, options, name=derived_name(directory, git_branch) if name is None else name,
         directory=directory, branch=git_branch, commit=commit, parent=parent,
     )  # fmt: skip
-    ours = resumable(workspace.ledger.find(record.name), record)
+    ours = resumable(workspace.ledger.find(record.name), record, take_over=options.take_over, command=settings.argv)
     if ours is None:
         refuse_taken_branch(workspace, git_branch)
         refuse_neighbour(workspace, git_branch)

@@ -23,7 +23,7 @@ def create(settings: Settings, name: str | None, options: Options) -> Cluster | 
         directory=directory, branch=branch, commit=commit, parent=None,
     )  # fmt: skip
     workspace.ledger.refresh()
-    ours = resumable(workspace.ledger.find(record.name), record)
+    ours = resumable(workspace.ledger.find(record.name), record, take_over=options.take_over, command=settings.argv)
     run = settings.run("create", record.name)
     return bring_up(settings, workspace, options, record, commit, run, ours, pushes=False)
 

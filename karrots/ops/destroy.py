@@ -44,8 +44,11 @@ class Receipt:
     place: str
 
 
-def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: float) -> Receipt:
-    """`named`: the person gave the name; a cluster found from the directory is never destroyed by --yes alone."""
+def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: float, take_over: str = "") -> Receipt:
+    """`named`: the person gave the name; a cluster found from the directory is never destroyed by --yes alone.
+
+    `take_over` is the id of an operation past its lease.
+    """
     workspace = Workspace.open(settings.start, settings.warn)
     ledger = workspace.ledger
     ledger.refresh()
@@ -62,7 +65,7 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
     run = ctx.run
     about = f"{record.provider} · {record.branch} · {record.id}"
     settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))
-    execute(removal(), ctx)
+    execute(removal(take_over), ctx)
     receipt = receipt_result(ctx.receipt, ctx.run.seconds)
     summary = f"{record.name} is gone: " + gone_text(receipt)
     settings.reporter.emit(
@@ -71,9 +74,9 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
     return receipt
 
 
-def removal() -> Sequence[Step[Context]]:
+def removal(take_over: str = "") -> Sequence[Step[Context]]:
     return (
-        TakeCluster(phase="destroying"),
+        TakeCluster(phase="destroying", take_over=take_over),
         Identify(),
         Freeze(),
         RemoveWhatFluxMade(),

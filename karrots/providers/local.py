@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from typing import TYPE_CHECKING, Any
 
-from karrots import places
+from karrots import computer, places
 from karrots.adapters.flux import GitAccess
 from karrots.errors import KarrotsError, Refused
 from karrots.providers.base import Check, Footprint, Leftover, Part, Swept
@@ -22,14 +21,10 @@ NAME = "local"
 CLUSTER_RESOURCES = ("terraform_data.cluster",)
 
 
-def this_host() -> str:
-    return platform.node()
-
-
 def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
     from karrots.engine import binaries
 
-    checks = [Check("host", record.host == this_host(), record.host, f"run it on '{record.host}'")]
+    checks = [Check("host", is_here(record), described(record), f"run it on '{record.host}'")]
     built = binaries.locate()
     if built is None:
         return [*checks, Check("engine", ok=False, found="not built", hint="karrots engine build")]
@@ -58,11 +53,19 @@ def access(record: Record, outputs: Mapping[str, Any]) -> Access | None:
         return None
 
 
+def is_here(record: Record) -> bool:
+    return computer.is_this(record.host, record.host_id)
+
+
+def described(record: Record) -> str:
+    return computer.described(record.host, record.host_id)
+
+
 def here(record: Record) -> None:
     """Raises Refused for a cluster that lives on another computer."""
-    if record.host != this_host():
+    if not is_here(record):
         raise Refused(
-            f"cluster '{record.name}' lives on the computer '{record.host}'",
+            f"cluster '{record.name}' lives on the computer '{described(record)}'",
             why="clusters of the local engine can be reached only where they run",
             hint=f"run the same command on '{record.host}'",
         )
@@ -85,8 +88,8 @@ def tend(record: Record) -> list[str]:
 def parts(record: Record) -> list[Part]:
     from karrots.engine import cluster
 
-    if record.host != this_host():
-        return [Part("engine", f"on {record.host}")]
+    if not is_here(record):
+        return [Part("engine", f"on {described(record)}")]
     status = cluster.inspect(record.id)
     if status is None:
         return [Part("engine", "not running")]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from karrots.adapters.terraform_store import StateStore
 from karrots.fleet import operations
-from karrots.pipeline import Done, Needed
+from karrots.pipeline import Done, Needed, Step
+from karrots.steps.infrastructure import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +20,42 @@ if TYPE_CHECKING:
 
 
 def operation_of(ctx: Context) -> Operation:
-    return replace(operations.started_here(ctx.run.verb, ctx.record.owner), id=ctx.run.id)
+    """Held by who types the command, not by who owns the cluster; for longer than any of its waits."""
+    identity = ctx.workspace.repo.identity()
+    lease = operations.LEASE + timedelta(seconds=ctx.timeout)
+    started = operations.started_here(ctx.run.verb, identity[1] if identity else "", lease=lease)
+    return replace(started, id=ctx.run.id)
+
+
+@dataclass(frozen=True)
+class WhileOurs:
+    """A step of an operation that may have been stopped for longer than its lease, and lost its cluster meanwhile."""
+
+    step: Step[Context]
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+    @property
+    def title(self) -> str:
+        return self.step.title
+
+    def check(self, ctx: Context) -> Done | Needed:
+        """Raises LostCluster."""
+        keep_lease(ctx)
+        return self.step.check(ctx)
+
+    def run(self, ctx: Context) -> str | None:
+        return self.step.run(ctx)
+
+
+def keep_lease(ctx: Context) -> None:
+    """A lease that is over is made longer, which only its holder can. Raises LostCluster."""
+    held = ctx.record.operation
+    if held is not None and held.id == ctx.run.id and operations.is_over(held):
+        longer = replace(operation_of(ctx), started=held.started, fenced=held.fenced)
+        ctx.change(operation=ctx.workspace.ledger.renew(ctx.record, longer).operation)
 
 
 @dataclass(frozen=True)
@@ -49,11 +87,13 @@ class ClaimName:
 class TakeCluster:
     """The lease on a cluster that exists: one operation at a time. `phase` None leaves the phase as it is.
 
-    `change` is what the command says anew of the record (a longer life, further overrides).
+    `change` is what the command says anew of the record (a longer life, further overrides); `take_over` is the id of an
+    operation that is past its lease and shall not hold the cluster any longer.
     """
 
     phase: Phase | None = None
     change: Mapping[str, Any] = field(default_factory=dict)
+    take_over: str = ""
     name: str = "take"
     title: str = "take the cluster"
 
@@ -64,9 +104,25 @@ class TakeCluster:
         return Needed(f"'{ctx.record.name}' for {ctx.run.verb}")
 
     def run(self, ctx: Context) -> str:
-        held = ctx.workspace.ledger.begin(ctx.record.name, operation_of(ctx), phase=self.phase)
+        held = ctx.workspace.ledger.begin(
+            ctx.record.name,
+            operation_of(ctx),
+            phase=self.phase,
+            cluster=ctx.record.id,
+            take_over=self.take_over,
+            command=operations.without_take_over(ctx.run.resume),
+            say=ctx.run.warn,
+        )
         ctx.record = replace(held, **self.change)
+        fence_state(ctx.record)
         return ctx.record.name
+
+
+def fence_state(record: Record) -> None:
+    """Of those the cluster was taken over from, none may write its Terraform state any more."""
+    fenced = record.operation.fenced.split() if record.operation else []
+    if fenced and state_folder(record).is_dir():
+        StateStore(state_folder(record)).fence(fenced)
 
 
 class PushBranch:

@@ -73,7 +73,9 @@ class Publish:
 
     def check(self, ctx: Context) -> Done | Needed:
         found = ctx.workspace.ledger.find(ctx.record.name)
-        if found is None or found.operation is not None or found.phase != self.phase or found.applied is None:
+        # A lease that is gone from the ledger but not from what we know was lost, and `run` finds out to whom.
+        working = ctx.record.operation is not None or found is None or found.operation is not None
+        if found is None or working or found.phase != self.phase or found.applied is None:
             return Needed("the record")
         return Done("in the ledger") if found.applied.commit == applied_commit(ctx) else Needed("the applied commit")
 
@@ -82,7 +84,8 @@ class Publish:
         commit = applied_commit(ctx)
         applied = Applied(commit=commit, tool=tool.kind, tool_version=tool.version, when=clock.stamp())
         protected = ctx.record.name in ctx.workspace.settings.policies.protected
-        ctx.change(phase=self.phase, applied=applied, operation=None, protected=protected)
-        tree = ctx.workspace.repo.tree_id(commit, ctx.record.directory)
-        ctx.workspace.ledger.save(ctx.record, tree, verb=ctx.run.verb, operation=ctx.run.id)
+        ended = replace(ctx.record, phase=self.phase, applied=applied, operation=None, protected=protected)
+        tree = ctx.workspace.repo.tree_id(commit, ended.directory)
+        ctx.workspace.ledger.save(ended, tree, verb=ctx.run.verb, operation=ctx.run.id)
+        ctx.record = ended
         return f"karrots/fleet, applied {ctx.commit[:10]}"

@@ -144,7 +144,7 @@ class RemoveState:
         return Needed(", ".join(map(str, there))) if there else Done("no state")
 
     def run(self, ctx: Context) -> None:
-        store = StateStore(state_folder(ctx.record))
+        store = StateStore(state_folder(ctx.record), holder=ctx.run.id)
         ctx.receipt["terraform"] = {"resources": store.resources()}
         ctx.resources.close()
         store.remove()
@@ -191,6 +191,7 @@ class WriteReceipt:
     def run(self, ctx: Context) -> str:
         ctx.receipt = receipt_of(ctx)
         ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
+        ctx.change(operation=None)
         files.remove(places.footprint(ctx.record.id))
         return f"gone/{ctx.record.name}-{ctx.record.id}.json"
 

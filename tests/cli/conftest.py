@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from karrots import app, places
+from karrots import app, computer, places
 from karrots.adapters.git import Repository
 from karrots.fleet.ledger import Ledger
 from karrots.fleet.record import Parent
-from karrots.providers.local import this_host
 from karrots.render.fleet import FleetOptions, render
 from tests.support import repositories
 from tests.support.command_line import Outcome
@@ -63,7 +62,7 @@ class Fleet:
 
     def known(self, name: str, **changes: Any) -> Record:
         """A cluster in the ledger, as if it had been made here."""
-        made = record(name, **({"host": this_host()} | changes))
+        made = record(name, **({"host": computer.name()} | changes))
         tree = self.repo.tree_id("HEAD", made.directory)
         return self.ledger.claim(name, lambda _: made, applied_tree=tree)
 

@@ -233,3 +233,18 @@ def test_a_disk_that_refuses_is_said(server: StateServer, said: list[str]) -> No
     assert "cannot be kept" in said[0]
     (server.store.folder / "versions").unlink()
     assert ask(server, "POST", state(1), query="?ID=one")[0] == 200
+
+
+def test_an_operation_that_lost_its_cluster_is_refused(server: StateServer, tmp_path: Path, said: list[str]) -> None:
+    assert lock(server) == 200
+    assert ask(server, "POST", state(5), query="?ID=one")[0] == 200
+    server.store.fence(["operation 1"])
+    with StateServer(tmp_path / "one", "operation 2") as after:
+        assert lock(after, "two") == 200
+        assert ask(after, "POST", state(6), query="?ID=two")[0] == 200
+        assert ask(server, "POST", state(7), query="?ID=one")[0] == 409
+        assert unlock(server, "one") == 423
+        assert lock(server, "three") == 412
+        assert after.store.serial == 6
+        assert unlock(after, "two") == 200
+    assert said[0].startswith("the Terraform state is closed to operation 1: it was stopped for longer than its lease")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from karrots import files
 from karrots.adapters import terraform_store
-from karrots.adapters.terraform_store import StateLocked, StateMalformed, StateRefused, StateStore
+from karrots.adapters.terraform_store import StateFenced, StateLocked, StateMalformed, StateRefused, StateStore
 from karrots.adapters.terraform_values import Output
 from karrots.errors import ExitCode, Failed
 from tests.support.terraform import LINEAGE, lock_info, state
@@ -296,7 +296,7 @@ def test_a_state_that_cannot_be_taken_over_stops_everybody(store: StateStore, tm
 def test_a_holder_on_another_computer_counts_as_alive(locked: StateStore) -> None:
     written = json.loads((locked.folder / "lock.json").read_bytes())
     locked.release()
-    (locked.folder / "lock.json").write_text(json.dumps(written | {"host": "elsewhere.example"}))
+    (locked.folder / "lock.json").write_text(json.dumps(written | {"host": "elsewhere.example", "host_id": "x" * 26}))
     with pytest.raises(StateLocked, match="operation 1") as caught:
         locked.acquire(lock_info("two"), "operation 2")
     assert caught.value.hint.endswith(f"rm {locked.folder / 'lock.json'}")
@@ -463,3 +463,84 @@ def test_a_worker_of_another_form_is_passed_over(store: StateStore, field: dict[
     worker = {"pid": 77, "created": 1.0, "owner": 5, "folder": "/nonexistent"} | field
     (store.folder / "workers" / "77.json").write_text(json.dumps(worker))
     assert store.acquire(lock_info("one"), "x").dead is None
+
+
+class TestFencing:
+    """A holder that was stopped for longer than its lease still holds the lock, and its file lock with it."""
+
+    @pytest.fixture
+    def late(self, store: StateStore) -> StateStore:
+        late = StateStore(store.folder, "operation 1")
+        late.acquire(lock_info("one"), "operation 1")
+        late.put(state(5), "one")
+        return late
+
+    def test_its_lock_is_taken_from_it(self, store: StateStore, late: StateStore) -> None:
+        with pytest.raises(StateLocked):
+            store.acquire(lock_info("two"), "operation 2")
+        store.fence(["operation 1"])
+        assert store.acquire(lock_info("two"), "operation 2").dead is None
+        store.put(state(6), "two")
+        with pytest.raises(StateFenced, match="closed to operation 1"):
+            late.put(state(7), "one")
+        assert store.serial == 6
+
+    def test_it_changes_nothing_any_more(self, store: StateStore, late: StateStore, tmp_path: Path) -> None:
+        """Also while nobody holds the lock."""
+        left = tmp_path / "errored.tfstate"
+        left.write_bytes(state(9))
+        store.fence(["operation 1"])
+        for act in (
+            lambda: late.put(state(6), "one"),
+            lambda: late.acquire(lock_info("again"), "operation 1"),
+            lambda: late.adopt(left),
+            late.forget,
+            late.remove,
+            lambda: late.begin_work(os.getpid(), tmp_path),
+            lambda: StateStore(store.folder, "operation 1").remove(),
+        ):
+            with pytest.raises(StateFenced):
+                act()
+        assert (store.serial, left.read_bytes()) == (5, state(9))
+
+    @pytest.mark.parametrize("lock_id", [None, "one"])
+    def test_it_does_not_give_back_the_lock_of_who_came_after(
+        self, store: StateStore, late: StateStore, lock_id: str | None
+    ) -> None:
+        store.fence(["operation 1"])
+        store.acquire(lock_info("two"), "operation 2")
+        with pytest.raises(StateLocked, match="operation 2"):
+            late.release(lock_id)
+        found = StateStore(store.folder).lock()
+        assert found is not None
+        assert found.holder == "operation 2"
+        late.release()
+        store.put(state(6), "two")
+
+    def test_only_those_named_are_fenced(self, store: StateStore, late: StateStore) -> None:
+        store.fence(["operation 0"])
+        late.put(state(6), "one")
+        late.release()
+        store.fence(["operation 3"])
+        for number in (0, 3):
+            with pytest.raises(StateFenced):
+                StateStore(store.folder).acquire(lock_info("x"), f"operation {number}")
+
+    def test_its_terraform_is_waited_for(self, store: StateStore, tmp_path: Path) -> None:
+        """Two of them must not change the same things; what the first cannot send any more is taken over then."""
+        worker = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        abandoned(store, worker.pid, tmp_path)
+        store.fence(["operation 7"])
+        with pytest.raises(StateLocked, match="lost the cluster") as caught:
+            store.acquire(lock_info("two"), "operation 2")
+        assert caught.value.hint.endswith(f" {worker.pid}")
+        (tmp_path / "errored.tfstate").write_bytes(state(6))
+        worker.communicate()
+        assert store.acquire(lock_info("two"), "operation 2").rescued == (tmp_path / "errored.tfstate",)
+        assert store.serial == 6
+
+    @pytest.mark.parametrize("text", [b"", b"{", b"7"])
+    def test_a_damaged_list_does_not_open_the_state(self, store: StateStore, late: StateStore, text: bytes) -> None:
+        (store.folder / "fenced.json").write_bytes(text)
+        with pytest.raises(Failed, match=r"fenced\.json cannot be read"):
+            late.put(state(6), "one")
