@@ -10,6 +10,11 @@ from karrots.cli.arguments import Name, Yes
 from karrots.cli.session import Session, verb, width
 from karrots.cli.texts import build_text, engine_text, engines_text, freed_text
 
+Names = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME…]", help="Clusters, by name or id.", show_default=False)
+]
+SomeNames = Annotated[list[str], typer.Argument(metavar="NAME…", help="Clusters, by name or id.", show_default=False)]
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -88,23 +93,28 @@ def logs(
 
 @app.command("up")
 @verb
-def up(session: Session, name: Name) -> None:
-    """Start what is not running of a cluster, with its data.
+def up(session: Session, names: Names = None) -> None:
+    """Start what is not running of clusters, with their data; without a name, of all on this computer.
+
+    After a restart of the computer the clusters come back with their objects,
+    at their old addresses. A cluster that cannot come up does not stop the others.
 
     [bold]Examples[/]
 
-      karrots engine up qa
+      karrots engine up
+
+      karrots engine up qa qa-feature-1234
     """
     from karrots.ops.engine import up as run
 
-    result = run(session.settings, name)
+    result = run(session.settings, names or [])
     session.show(result, lambda: engine_text(result, width()), lambda: [c.name for c in result.clusters])
 
 
 @app.command("stop")
 @verb
-def stop(session: Session, name: Name) -> None:
-    """Stop a cluster's processes and keep its data.
+def stop(session: Session, names: SomeNames) -> None:
+    """Stop the processes of clusters and keep their data.
 
     [bold]Examples[/]
 
@@ -112,7 +122,7 @@ def stop(session: Session, name: Name) -> None:
     """
     from karrots.ops.engine import stop as run
 
-    result = run(name)
+    result = run(names)
     session.show(result, lambda: engine_text(result, width()), lambda: [c.name for c in result.clusters])
 
 

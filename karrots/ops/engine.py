@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.engine import binaries, cluster
 from karrots.engine.folder import Request
-from karrots.errors import NotFound
+from karrots.errors import Failed, KarrotsError, NotFound
 from karrots.report.events import StepFinished, StepProgress, StepStarted
 from karrots.report.text import seconds_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from karrots.engine.cluster import Status
     from karrots.ops.settings import Settings
@@ -164,19 +165,44 @@ def last_lines(file: Path, count: int) -> list[str]:
         return [line.rstrip("\n") for line in deque(source, maxlen=count)]
 
 
-def up(settings: Settings, name: str) -> EngineClusters:
-    from pathlib import Path
-
+def up(settings: Settings, names: Sequence[str]) -> EngineClusters:
+    """All of this computer when none is named. One that cannot come up does not stop the others, and is told last."""
     ready(settings.reporter)
-    found = one(name)
-    request = Request(found.id, found.name, Path(found.repository), found.nodes)
-    return EngineClusters((described(cluster.up(request, lambda _: None)),))
+    chosen = [one(name) for name in names] if names else cluster.clusters()
+    up_again, failures = [], []
+    for found in chosen:
+        try:
+            up_again.append(described(come_up(found)))
+        except KarrotsError as error:
+            settings.warn(f"'{found.name}' did not come up: {error.message}")
+            failures.append(error)
+    if failures and len(chosen) > 1:
+        failures[0].message = f"{len(failures)} of {len(chosen)} clusters did not come up; {failures[0].message}"
+    if failures:
+        raise failures[0]
+    return EngineClusters(tuple(up_again))
 
 
-def stop(name: str) -> EngineClusters:
-    found = one(name)
-    cluster.stop(found.id)
-    return status(found.id)
+def come_up(found: Status) -> Status:
+    if found.problem:
+        raise Failed(
+            f"the state of cluster '{found.id}' cannot be read", why=found.problem, hint="karrots engine clean"
+        )
+    repository = Path(found.repository)
+    if not repository.exists():
+        raise NotFound(
+            f"the repository of cluster '{found.name}' is gone",
+            why=f"it was {repository}",
+            hint="where it is now: karrots apply NAME\nwhen it is gone for good: karrots doctor --repair",
+        )
+    return cluster.up(Request(found.id, found.name, repository, found.nodes), lambda _: None)
+
+
+def stop(names: Sequence[str]) -> EngineClusters:
+    chosen = [one(name) for name in names]
+    for found in chosen:
+        cluster.stop(found.id)
+    return EngineClusters(tuple(described(one(found.id)) for found in chosen))
 
 
 def clean(settings: Settings, *, binaries_too: bool) -> Freed:
