@@ -1,0 +1,3 @@
+module karrots.dev/tests/torture/fastworld
+
+go 1.24
