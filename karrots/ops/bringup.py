@@ -134,7 +134,6 @@ def draft(
         kubernetes=spec.kubernetes,
         overrides=dict(options.overrides),
         host=computer.name() if where == "local" else "",
-        host_id=computer.host_id() if where == "local" else "",
     )
 
 
@@ -143,10 +142,10 @@ def region_of(settings: FleetSpec, where: str) -> str:
 
 
 def leased(record: Record, workspace: Workspace, view: View) -> Record:
+    """The computer gets its id only here: a command that is refused writes nothing."""
     pool = workspace.settings.addresses
-    return replace(
-        record, network=addresses.lease(pool.pool, pool.prefix, [r.network for r in view.records if r.network])
-    )
+    network = addresses.lease(pool.pool, pool.prefix, [r.network for r in view.records if r.network])
+    return replace(record, network=network, host_id=computer.host_id() if record.host else "")
 
 
 def resumable(found: Record | None, wanted: Record, *, take_over: str = "", command: str = "") -> Record | None:
