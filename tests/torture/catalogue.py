@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.torture import fuzz
+from tests.torture import fuzz, kills
 
 if TYPE_CHECKING:
     from tests.torture.frame import Torture
 
-MODULES = (fuzz,)
+MODULES = (kills, fuzz)
 ROWS: tuple[Torture, ...] = tuple(torture for module in MODULES for torture in module.ROWS)
