@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import time
+from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -104,6 +105,7 @@ class Stage:
     content: Content = field(default_factory=Content)
     looks: dict[Content, Picture] = field(default_factory=dict)
     usual: dict[Verb, Usual] = field(default_factory=dict)
+    seen: Counter[str] = field(default_factory=Counter)
 
     def prepare(self, verb: Verb) -> Usual:
         """All that the verb needs is there, and something for it to do."""
@@ -234,7 +236,7 @@ class Kill:
 
     @classmethod
     def of(cls, seed: int) -> Kill:
-        draw = random.Random(seed)  # noqa: S311
+        draw = random.Random(seed)
         verb: Verb = draw.choice(("create", "branch", "apply", "destroy"))
         moments = tuple(Moment.drawn(draw) for _ in range(draw.choice((1, 1, 1, 2))))
         return cls(verb, moments, draw.random() < 0.6)
@@ -248,20 +250,22 @@ def kill_karrots(stage: Stage, seed: int) -> None:
     held = world.held(world.record(aim.name))
     words = aim.words
     for moment in plan.moments:
-        _killed(world, words, moment, usual)
+        stage.seen["killed in time" if _killed(world, words, moment, usual) else "ended before"] += 1
         held = _more(held, world, aim)
         words = aim.words if plan.go_on else ("destroy", aim.name, "--yes")
     _conclude(stage, aim, held, go_on=plan.go_on)
 
 
-def _killed(world: RealWorld, words: Sequence[str], moment: Moment, usual: Usual) -> None:
+def _killed(world: RealWorld, words: Sequence[str], moment: Moment, usual: Usual) -> bool:
     before, refs = set(_runs()), world.refs()
     process = world.start(*words)
-    if wait_for(process, moment, usual, before):
+    in_time = wait_for(process, moment, usual, before)
+    if in_time:
         process.kill()
     process.wait()
     world.wait_for_orphans()
     world.check(refs)
+    return in_time
 
 
 def _more(held: Held, world: RealWorld, aim: Aim) -> Held:
@@ -297,7 +301,7 @@ class Strike:
 
     @classmethod
     def of(cls, seed: int) -> Strike:
-        draw = random.Random(seed)  # noqa: S311
+        draw = random.Random(seed)
         verb: Verb = draw.choice(("create", "branch", "sync", "apply", "destroy"))
         return cls(verb, draw.choice(VICTIMS), Moment.drawn(draw))
 
@@ -308,6 +312,7 @@ def kill_child(stage: Stage, seed: int) -> None:
     aim, world = Aim.of(plan.verb, str(seed)), stage.world
     held, refs = world.held(world.record(aim.name)), world.refs()
     ended = _struck(world, aim, plan, usual)
+    stage.seen[f"first run ended with {ended.status}"] += 1
     if ended.status not in DOCUMENTED:
         raise Wrong(f"{plan.verb} ended with {ended.status} when {plan.victim} was killed: {ended.said()}")
     world.wait_for_orphans()
@@ -358,18 +363,21 @@ def _finder(victim: str, karrots: subprocess.Popen[str], others: set[str]) -> Ca
 @contextmanager
 def _shared(place: Place, run: Callable[[Stage, int], None]) -> Iterator[Callable[[int], None]]:
     """One world for all seeds, made anew after a failure: what is broken must not break the next seed too."""
+    seen: Counter[str] = Counter()
     with ExitStack() as stack:
         stages: list[Stage] = []
 
         def one(seed: int) -> None:
             if not stages:
-                stages.append(Stage(stack.enter_context(real_world(place.folder, place.engine))))
+                stages.append(Stage(stack.enter_context(real_world(place.folder, place.engine)), seen=seen))
             try:
                 run(stages[0], seed)
             except BaseException:
                 stages.clear()
                 stack.close()
                 raise
+            finally:
+                place.notes.update({name: str(count) for name, count in sorted(seen.items())})
 
         yield one
 

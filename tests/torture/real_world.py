@@ -100,6 +100,7 @@ class RealWorld:
     root: Path
     directory: Path
     serials: dict[str, int] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
 
     # Doing
 
@@ -302,11 +303,18 @@ class RealWorld:
     def check_gone(self, held: Held) -> None:
         """Raises Wrong when anything of it is left on this computer."""
         taken = [port for port in held.ports if not ports.is_free(port, reuse=True)]
-        files = [path for path in self.kept_files() if held.id and held.id in path]
+        files = self._unexplained()
         running = [_command(found) for found in self.processes() if held.id and held.id in _command(found)]
         locks = [str(path) for place in self.repositories for path in place.rglob("*.lock")]
         if left := [*map(str, taken), *files, *running, *locks]:
             raise Wrong(f"left after the destroy: {', '.join(left)}")
+
+    def _unexplained(self) -> list[str]:
+        """Files that belong to no cluster that lives, and were not there after the first destroy."""
+        living = {record.id for record in self.view().records}
+        files = {path for path in self.kept_files() if not any(each in path for each in living)}
+        self.kept = self.kept or files
+        return sorted(files - self.kept)
 
     def kept_files(self) -> list[str]:
         """All that karrots keeps, but for the folders of its runs."""
