@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TAIL_BYTES = 4000
+TIDY_SECONDS = 2.0
 CANNOT_EXECUTE = 126  # as shells say it
 
 # What a program may inherit: enough to find tools, a home, a locale and a proxy, and no credentials by accident.
@@ -78,16 +79,7 @@ def run(
     """
     try:
         with effect("run", _site(argv), whole=whole) as doing:
-            done = subprocess.run(
-                list(argv),
-                cwd=cwd,
-                env=dict(env) if env is not None else environment(),
-                input=stdin,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-                start_new_session=True,
-            )
+            done = _finished(argv, cwd, dict(env) if env is not None else environment(), stdin, timeout)
             stdout = doing.garbled(done.stdout)
     except FileNotFoundError as error:
         raise missing(argv[0], cwd) from error
@@ -95,10 +87,35 @@ def run(
         raise TimedOut(f"{Path(argv[0]).name} did not answer within {timeout:.0f} s", why=shell_line(argv)) from error
     except OSError as error:
         raise not_run(argv, error) from error
-    completed = Completed(tuple(argv), done.returncode, stdout, done.stderr)
+    completed = Completed(tuple(argv), done.status, stdout, done.stderr)
     if check and completed.status != 0:
         raise failed(completed)
     return completed
+
+
+def _finished(argv: Sequence[str], cwd: Path | None, env: Mapping[str, str], stdin: bytes, timeout: float) -> Completed:
+    """Raises TimeoutExpired; whatever raises, nothing of the program is left."""
+    with subprocess.Popen(
+        list(argv), cwd=cwd, env=dict(env), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as child:  # fmt: skip
+        try:
+            stdout, stderr = child.communicate(stdin, timeout)
+        except BaseException:
+            _end(child)
+            raise
+    return Completed(tuple(argv), child.returncode, stdout, stderr)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """With its helpers, which are in its group. First it is asked: git takes its lock files away then."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(TIDY_SECONDS)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def failed(completed: Completed) -> ToolFailed:

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from karrots.adapters import process
+from karrots.errors import TimedOut, ToolFailed, ToolMissing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# As git over http: the helper that talks to the network is a child, and it is the one that hangs.
+WITH_A_HELPER = """
+import signal, subprocess, sys, time
+helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+open("helper", "w").write(str(helper.pid))
+def leave(*_):
+    open("tidied", "w").close()
+    sys.exit(1)
+signal.signal(signal.SIGTERM, leave)
+time.sleep(60)
+"""
+
+
+def test_what_does_not_answer_may_tidy_up_and_leaves_no_helper(tmp_path: Path) -> None:
+    with pytest.raises(TimedOut, match="did not answer within 1 s"):
+        process.run([sys.executable, "-c", WITH_A_HELPER], cwd=tmp_path, timeout=1)
+    helper = int((tmp_path / "helper").read_text())
+    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+    assert (tmp_path / "tidied").exists(), "git removes its lock files when it is asked to end"
+
+
+def test_what_is_deaf_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TIDY_SECONDS", 0.1)
+    deaf = "import os, signal, time; signal.signal(15, signal.SIG_IGN); open('pid', 'w').write(str(os.getpid()));"
+    with pytest.raises(TimedOut):
+        process.run([sys.executable, "-c", deaf + "time.sleep(60)"], cwd=tmp_path, timeout=1)
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.parametrize("start", [lambda argv: process.replace_with(argv, os.environ), process.run])
+def test_a_file_that_is_no_program(start: object, tmp_path: Path) -> None:
+    """It is there, and the system does not let it be run: an error of the file, not a bug of karrots."""
+    assert callable(start)
+    file = tmp_path / "kubectl"
+    file.write_text("text")
+    with pytest.raises(ToolFailed, match="kubectl could not be run") as caught:
+        start([str(file)])
+    assert caught.value.why == "Permission denied"
+    with pytest.raises(ToolMissing):
+        start([str(tmp_path / "none")])
