@@ -47,6 +47,7 @@ __all__ = [
     "TreeFile",
     "check_branch_name",
     "check_remote_name",
+    "global_identity",
     "init_repository",
     "installed_version",
 ]
@@ -94,6 +95,20 @@ def installed_version() -> tuple[int, ...]:
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
+def global_identity() -> tuple[str, str] | None:
+    """As `Repository.identity`, for commits in a repository that has no settings of its own."""
+    return _identity(Git.located(Path("/")))
+
+
+def _identity(git: Git) -> tuple[str, str] | None:
+    for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        ident = git.lookup("var", variable)
+        if ident is None:
+            return None
+        found = re.fullmatch(r"(.+) <(.*)> \d+ \S+", ident)
+    return (found[1], found[2]) if found else None
+
+
 def init_repository(folder: Path, branch: str | None = None) -> None:
     """A new git repository with nothing in it; `folder` is made when it is not there, `branch` may name the first."""
     first = [f"--initial-branch={branch}"] if branch else []
@@ -131,12 +146,7 @@ class Repository:
 
     def identity(self) -> tuple[str, str] | None:
         """Name and e-mail address the user's commits carry, None when git was not told."""
-        for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-            ident = self._git.lookup("var", variable)
-            if ident is None:
-                return None
-            found = re.fullmatch(r"(.+) <(.*)> \d+ \S+", ident)
-        return (found[1], found[2]) if found else None
+        return _identity(self._git)
 
     # Reading
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots import __version__
-from karrots.adapters.git import installed_version
-from karrots.errors import KarrotsError
+from karrots.adapters.git import global_identity, installed_version
+from karrots.errors import KarrotsError, UsageError
 from karrots.fleet.workspace import Workspace
 from karrots.providers.base import Check
 from karrots.steps import preflight
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from karrots.ops.settings import Settings
 
 GIT_FLOOR = (2, 38)
-ENGINE_BYTES = 6 * 2**30
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,13 @@ def git() -> Check:
 
 
 def git_identity(settings: Settings) -> Check:
+    """Outside a repository the one that a new repository's commits would carry."""
     try:
-        return preflight.git_identity(Workspace.open(settings.start).repo)
-    except KarrotsError:
-        return Check("git identity", ok=True, found="not looked at outside a repository")
+        return preflight.git_identity(Workspace.open(settings.start).repo.identity())
+    except UsageError:
+        return preflight.git_identity(global_identity())
+    except KarrotsError as error:
+        return Check("git identity", ok=False, found=error.message, hint=error.hint)
 
 
 def engine() -> Check:
@@ -81,12 +83,13 @@ def engine() -> Check:
 def disk() -> Check:
     """Room for clusters, and for the engine's build where it is not there yet."""
     from karrots.engine import binaries
+    from karrots.engine.build import BUILD_BYTES
 
     try:
         built = binaries.locate() is not None
     except KarrotsError:
         built = False
-    return preflight.disk_space(preflight.SPACE_NEEDED if built else ENGINE_BYTES)
+    return preflight.disk_space(preflight.SPACE_NEEDED if built else BUILD_BYTES)
 
 
 def fleet(settings: Settings) -> Check:

@@ -14,7 +14,6 @@ from karrots.report.text import count_text
 from karrots.steps.content import committed, errors_of, findings
 
 if TYPE_CHECKING:
-    from karrots.adapters.git import Repository
     from karrots.steps.context import Context
 
 SPACE_NEEDED = 512 * 2**20
@@ -49,7 +48,7 @@ def refuse_problems(ctx: Context) -> None:
 
 def checks(ctx: Context) -> list[Check]:
     return [
-        git_identity(ctx.workspace.repo),
+        git_identity(ctx.workspace.repo.identity()),
         terraform_tool(),
         disk_space(),
         *ctx.provider.preflight(ctx.spec, ctx.record),
@@ -57,8 +56,7 @@ def checks(ctx: Context) -> list[Check]:
     ]
 
 
-def git_identity(repo: Repository) -> Check:
-    found = repo.identity()
+def git_identity(found: tuple[str, str] | None) -> Check:
     if found is None:
         hint = "git config --global user.name 'Your Name'\ngit config --global user.email you@example.com"
         return Check("git identity", ok=False, found="not set", hint=hint)
@@ -76,8 +74,8 @@ def terraform_tool() -> Check:
 def disk_space(needed: int = SPACE_NEEDED) -> Check:
     """`needed` in bytes, where karrots keeps states and clusters."""
     free = shutil.disk_usage(places.private_folder(places.state())).free
-    hint = "" if free >= needed else f"free {needed / 2**30:.1f} GiB, or: karrots engine clean"
-    return Check("disk", ok=free >= needed, found=f"{free / 2**30:.1f} GiB free", hint=hint)
+    hint = "" if free >= needed else f"free {needed / 1e9:.1f} GB, or: karrots engine clean"
+    return Check("disk", ok=free >= needed, found=f"{free / 1e9:.1f} GB free", hint=hint)
 
 
 def content(ctx: Context) -> list[Check]:

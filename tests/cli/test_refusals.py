@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.server
 import os
+import socket
 import stat
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from karrots import places
+from karrots.adapters import git_command
 from karrots.engine import assets, recipe
 from karrots.errors import ExitCode
 from karrots.fleet.record import Parent
@@ -343,3 +346,34 @@ def test_a_repository_with_a_branch_in_the_way_at_the_ledger(tmp_path: Path, kar
     repositories.git(root, "branch", "karrots")
     told = karrots("ls", cwd=root)
     assert "no clusters yet" in told.out
+
+
+def test_a_remote_that_does_not_answer_in_time(fleet: Fleet, refused: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection and says nothing: exit 7, and nothing of git is left waiting for it."""
+    monkeypatch.setattr(git_command, "NETWORK_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fleet.git("remote", "add", "origin", f"http://127.0.0.1:{silent.getsockname()[1]}/fleet.git")
+        told = refused("ls", "--fetch", code=ExitCode.TIMED_OUT)
+        assert "the git remote 'origin' did not answer within 1 s" in told.err
+        lines = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
+        assert not [line for line in lines if f":{silent.getsockname()[1]}/" in line]
+
+
+def test_a_computer_that_does_not_know_whose_commits_it_makes(
+    karrots: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside a repository as well: it is the first thing a new fleet needs."""
+
+    def looked_at() -> dict[str, Any]:
+        checks = karrots("doctor", "-o", "json", cwd=tmp_path, expect=ExitCode.PREFLIGHT_FAILED).document["checks"]
+        return next(check for check in checks if check["what"] == "git identity")
+
+    assert looked_at()["found"] == "Ada Example <ada@example.com>"
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.delenv(f"GIT_{who}_NAME")
+        monkeypatch.delenv(f"GIT_{who}_EMAIL")
+    assert (looked_at()["ok"], looked_at()["found"]) == (False, "not set")
+    assert "git config --global user.name" in looked_at()["hint"]
+    repositories.git(tmp_path, "config", "--global", "user.name", "Ada Example")
+    repositories.git(tmp_path, "config", "--global", "user.email", "ada@example.com")
+    assert looked_at()["ok"]

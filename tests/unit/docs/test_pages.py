@@ -91,3 +91,10 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
 def test_every_decision_is_in_the_list() -> None:
     listed = LINK.findall((DOCS / "decisions" / "README.md").read_text(encoding="utf-8"))
     assert listed == sorted(path.name for path in (DOCS / "decisions").glob("0*.md"))
+
+
+def test_the_disk_a_build_takes_is_one_figure() -> None:
+    """What `karrots doctor` asks for is what people were told."""
+    from karrots.engine.build import BUILD_BYTES, GB
+
+    assert f"up to {BUILD_BYTES // GB} GB of free disk" in (DOCS.parent / "README.md").read_text(encoding="utf-8")
