@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from karrots.ops.doctor import Diagnosis
     from karrots.ops.engine import Built, EngineClusters, Freed
     from karrots.ops.init import Initialised
+    from karrots.ops.leftovers import Finding
     from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
+    from karrots.ops.repair import Repairs
     from karrots.ops.runs import PastRuns, RunLog
 
 
@@ -210,6 +212,19 @@ def diagnosis_text(diagnosis: Diagnosis, columns: int | None) -> str:
     rows = [("ok" if c.ok else "no", c.what, c.found) for c in diagnosis.checks]
     hints = [f"try: {c.hint}\n" for c in diagnosis.checks if not c.ok and c.hint]
     return table(("", "CHECK", "FOUND"), rows, width=columns) + "".join(hints)
+
+
+def repairs_text(repairs: Repairs) -> str:
+    if not repairs.found:
+        return "nothing is left over\n"
+    mended = "".join(f"mended  {clean(each.kind)}: {clean(each.what)}\n" for each in repairs.mended)
+    return mended + "".join(_left_text(each) for each in repairs.left)
+
+
+def _left_text(finding: Finding) -> str:
+    then = f"karrots doctor --repair: {finding.mending}" if finding.mending else f"by hand: {finding.command}"
+    lines = (f"left    {finding.kind}: {finding.what}", f"  why   {finding.why}", f"  try   {then}")
+    return "".join(clean(line).replace("\n", " ") + "\n" for line in lines)
 
 
 def runs_text(runs: PastRuns, columns: int | None) -> str:

@@ -14,7 +14,7 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.LOCKED: "somebody else works on it, or was first",
     ExitCode.TIMED_OUT: "timed out; run it again to go on",
     ExitCode.FAILED: "failed; what exists is kept, run it again to go on",
-    ExitCode.LEFTOVERS: "destroyed, but leftovers remain",
+    ExitCode.LEFTOVERS: "leftovers remain: after a destroy, or doctor --repair",
     ExitCode.NOT_FOUND: "there is no such thing",
     ExitCode.BUG: "a bug in karrots",
     ExitCode.INTERRUPTED: "interrupted; run it again to go on",

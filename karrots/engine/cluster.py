@@ -338,15 +338,16 @@ def strays() -> list[Stray]:
     return found
 
 
-def end_strays() -> list[Stray]:
-    """End the strays and name them. Under each cluster's lock: a component that is just being started is none."""
+def end_strays(chosen: Callable[[Stray], bool] = lambda _: True) -> list[Stray]:
+    """End those strays and name them. Under each cluster's lock: a component that is just being started is none."""
     ended = []
-    for name in sorted({Path(stray.where).name for stray in strays()}):
+    for name in sorted({Path(stray.where).name for stray in strays() if chosen(stray)}):
         place = folder.of(name)
         with _locked(name):
-            left = runtime.strays_of(place, _readable(place))
-            ended += [Stray(found.pid, _program(found), str(place.path)) for found in left]
-            processes.kill(left)
+            left = {Stray(p.pid, _program(p), str(place.path)): p for p in runtime.strays_of(place, _readable(place))}
+            picked = [stray for stray in left if chosen(stray)]
+            processes.kill(left[stray] for stray in picked)
+            ended += picked
     return ended
 
 

@@ -5,6 +5,7 @@ It goes through the same operations as the command line, and prints each command
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from karrots import places
+from karrots import computer, files, places
 from karrots.adapters import terraform
 from karrots.adapters.git import Repository, init_repository
 from karrots.adapters.git_checkout import Checkout
@@ -30,6 +31,7 @@ from karrots.ops.create import create
 from karrots.ops.destroy import destroy, gone_text
 from karrots.ops.diff import diff
 from karrots.ops.engine import ready
+from karrots.ops.leftovers import DEMO, DEMO_MARK
 from karrots.report.events import Noted
 from karrots.report.text import count_text, seconds_text
 
@@ -89,7 +91,8 @@ def demo(settings: Settings, *, keep: bool) -> Story:
     terraform.locate()  # what can be missing is looked at before the engine is built for minutes
     programs = ready(settings.reporter).folder
     logs = places.runs()
-    folder = Path(tempfile.mkdtemp(prefix="karrots-demo-"))
+    folder = Path(tempfile.mkdtemp(prefix=DEMO))
+    mark(folder, keep=keep)
     fleet = folder / "fleet"
     with own_state(folder, programs, keep=keep):
         teller = Teller(replace(settings, start=fleet / DIRECTORY, argv="karrots demo", ask=lambda _: True))
@@ -107,6 +110,12 @@ def demo(settings: Settings, *, keep: bool) -> Story:
     if not keep and any(left.values()):
         raise Failed("the demo left something behind", why=", ".join(f"{k} {v}" for k, v in left.items()))
     return Story(tuple(teller.chapters), receipt, left, str(fleet) if keep else "", keep)
+
+
+def mark(folder: Path, *, keep: bool) -> None:
+    """Who it belongs to, for `karrots doctor --repair` after a kill."""
+    born = computer.born(os.getpid())
+    files.write(folder / DEMO_MARK, json.dumps({"pid": os.getpid(), "born": born, "keep": keep}))
 
 
 @contextmanager

@@ -30,6 +30,8 @@ PROMISED = {
     "karrots.diff.sides.File": "status path",
     "karrots.diff.sides.Setting": "key a b",
     "karrots.ops.doctor.Diagnosis": "checks",
+    "karrots.ops.repair.Repairs": "found mended left",
+    "karrots.ops.leftovers.Finding": "kind what why mending command subject",
     "karrots.providers.base.Check": "what ok found hint",
     "karrots.ops.init.Initialised": "root directory files commit",
     "karrots.ops.listing.Fleet": "clusters",
