@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from karrots import places
-from karrots.engine import assets, recipe
+from karrots.engine import assets, components, recipe
 from karrots.fleet.record import Record, from_json
 from karrots.render.fleet import FleetOptions, render
 from tests.support import environment, golang
@@ -55,6 +55,8 @@ SHOWN = (
     "/apis/source.toolkit.fluxcd.io/v1/gitrepositories",
     "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
 )
+# Fields of a record that differ between two runs that mean the same.
+VOLATILE = ("host_id", "id", "created", "expires", "state", "host_id")
 # The pattern's commit is the same one everywhere.
 DATES = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
 PATIENCE = 10.0
@@ -213,6 +215,11 @@ class FastWorld:
             if found.pid not in (os.getpid(), self.zygote.pid) and _belongs(found, mark)
         ]
 
+    def at_work(self) -> list[psutil.Process]:
+        """Those of them that are no component of a cluster: karrots' own programs, which end by themselves."""
+        home = self.state / "engine" / "clusters"
+        return [found for found in self.processes() if not components.owner(found.info["cmdline"] or [], home)]
+
     def records(self) -> dict[str, Record]:
         """The ledger's records by name, read with git alone."""
         done = self._git_quietly("ls-tree", "-r", "--name-only", LEDGER, "clusters/")
@@ -315,7 +322,9 @@ class FastWorld:
         except OSError:
             return []
         return sorted(
-            f"{each['name']} {instance.get('status', '')}" for each in state["resources"] for instance in each["instances"]
+            f"{each['name']} {instance.get('status', '')}"
+            for each in state["resources"]
+            for instance in each["instances"]
         )
 
     def objects(self, record: Record) -> dict[str, Any]:
@@ -354,7 +363,7 @@ def _belongs(found: psutil.Process, mark: str) -> bool:
 
 
 def _lasting(record: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in record.items() if key not in ("id", "created", "expires", "state")}
+    kept = {key: value for key, value in record.items() if key not in VOLATILE}
     kept["operation"] = bool(record["operation"])
     kept["applied"] = {key: value for key, value in (record["applied"] or {}).items() if key != "when"}
     kept["parent"] = {key: value for key, value in (record["parent"] or {}).items() if key != "id"}
@@ -365,7 +374,9 @@ def _blanked(item: dict[str, Any], record: Record) -> Any:
     spec = json.loads(json.dumps(item.get("spec", {})))
     if "url" in spec:
         spec["url"] = urlsplit(spec["url"]).path
-    data = {key: "" if item["kind"] == "Secret" or key in _OWN else value for key, value in item.get("data", {}).items()}
+    data = {
+        key: "" if item["kind"] == "Secret" or key in _OWN else value for key, value in item.get("data", {}).items()
+    }
     status = item.get("status", {})
     revision = status.get("lastAppliedRevision") or status.get("artifact", {}).get("revision")
     return {"spec": spec, "data": data, "revision": revision}

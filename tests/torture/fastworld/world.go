@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,21 +103,22 @@ func stillAt(path string, handle *os.File) bool {
 	return err == nil && err2 == nil && os.SameFile(there, ours)
 }
 
-// sinceBoot is when a process started, in seconds, as psutil tells it; an error when there is no such process.
-func sinceBoot(pid int) (float64, error) {
+// born is a mark of a process that no other one has, as karrots.computer tells it; ” when there is no such process.
+func born(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return ""
 	}
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 20 {
-		return 0, errors.New("/proc is not as expected")
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return ""
 	}
-	if fields[0] == "Z" || fields[0] == "X" {
-		return 0, os.ErrProcessDone
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	ids := uint64(0)
+	if about, err := os.Stat("/proc/self/ns/pid"); err == nil {
+		ids = about.Sys().(*syscall.Stat_t).Ino
 	}
-	ticks, err := strconv.ParseFloat(fields[19], 64)
-	return ticks / 100, err
+	return fmt.Sprintf("%s/%d/%s", strings.TrimSpace(string(boot)), ids, fields[19])
 }
 
 func newID() string {
