@@ -10,7 +10,7 @@ from karrots import clock, files, places
 from karrots.adapters import git_locks
 from karrots.adapters.terraform_store import StateStore
 from karrots.engine import cluster, folder, locks
-from karrots.errors import Failed, KarrotsError, Refused, UsageError
+from karrots.errors import KarrotsError, Leftovers, Refused, UsageError
 from karrots.fleet import operations
 from karrots.fleet.workspace import Workspace
 from karrots.ops import leftovers
@@ -114,12 +114,24 @@ def _record(settings: Settings, place: Scene, finding: Finding) -> None:
     if children:
         raise Refused(f"'{record.name}' is the parent of live branches", why=", ".join(c.name for c in children))
     held = _taken(settings, place, finding)
-    swept = local.sweep(held, Footprint())
+    ledger = _fleet(place).ledger
+    try:
+        looked_for = _swept(held)
+    except KarrotsError:
+        ledger.save(replace(held, operation=None), verb=VERB, operation=held.operation.id if held.operation else "")
+        raise
+    ledger.retire(held, receipt(held, looked_for), verb=VERB)
+
+
+def _swept(record: Record) -> dict[str, int]:
+    """Raises Leftovers when something of it is there after all."""
+    swept = local.sweep(record, Footprint())
     if swept.left:
-        raise Failed(f"something of '{held.name}' is there", why=", ".join(item.name for item in swept.left))
-    StateStore(places.terraform_states() / held.id).remove()
-    places.kubeconfig(held.id).unlink(missing_ok=True)
-    _fleet(place).ledger.retire(held, receipt(held, dict(swept.looked_for)), verb=VERB)
+        names = ", ".join(item.name for item in swept.left)
+        raise Leftovers(f"something of '{record.name}' is there", why=names, hint=f"karrots destroy {record.name}")
+    StateStore(places.terraform_states() / record.id).remove()
+    files.remove(places.kubeconfig(record.id))
+    return dict(swept.looked_for)
 
 
 def receipt(record: Record, looked_for: dict[str, int]) -> dict[str, Any]:

@@ -176,6 +176,18 @@ class TestRecords:
         fleet.known("held", phase="ready", operation=far)
         assert karrots(*YES, cwd=fleet.root).document["found"] == []
 
+    def test_one_of_which_something_shows_up_is_given_back(
+        self, karrots: CommandLine, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from karrots.providers import local
+        from karrots.providers.base import Leftover, Swept
+
+        fleet.known("qa", phase="failed")
+        monkeypatch.setattr(local, "sweep", lambda *_: Swept({}, (Leftover("process", "etcd (pid 7)"),)))
+        told = karrots("doctor", "--repair", "--yes", cwd=fleet.root, expect=ExitCode.LEFTOVERS)
+        assert "is not mended: something of 'qa' is there" in told.err
+        assert fleet.ledger.get("qa").operation is None
+
     def test_the_parent_of_a_live_branch_stays(self, karrots: CommandLine, fleet: Fleet) -> None:
         from karrots.fleet.record import Parent
 
