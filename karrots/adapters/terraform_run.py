@@ -7,6 +7,10 @@ once (https://pkg.go.dev/os/signal#hdr-SIGPIPE).
 It must never run unwatched: a shell takes its place first, under its process id, and becomes it at our word. Before
 that word `on_start` has noted the id, and another shell watches for our death. Whenever we die, there is either no
 Terraform yet or one that is known and told to stop.
+
+It is told to stop once, whoever wishes it how often: a second SIGINT makes Terraform exit at once and may cost it the
+state. So the one SIGINT is always the watching shell's, which says it when our end of its pipe is closed: by our death
+or by our hand. When we end at once, Terraform saves its state without us, and the next run brings it home.
 """
 
 from __future__ import annotations
@@ -28,8 +32,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
-# A second SIGINT makes Terraform exit at once and may cost it the state, so one more Ctrl-C is not taken for that wish.
-INSISTENCE = 3
 # Both read from a pipe that only we can write to: they get a line at our word, and its end at our death.
 GATE = 'read -r _ && exec "$@" </dev/null'
 WATCH = 'read -r _ || kill -INT "$1"'
@@ -52,7 +54,7 @@ def follow(
     gets one SIGINT and `grace` seconds to end what it is doing and to save its state; the exception goes on only then.
     """
     start = _open_log(log)
-    with _Gate(argv, cwd=cwd, env=env, log=log) as gate, _death_watch(gate.child.pid), log.open("rb") as source:
+    with _Gate(argv, cwd=cwd, env=env, log=log) as gate, _Watch(gate.child) as watch, log.open("rb") as source:
         source.seek(start)
         run = _Run(gate.child, source, on_line)
         try:
@@ -61,7 +63,8 @@ def follow(
             return run.until()
         except BaseException as cause:
             gate.shut()
-            run.stop(cause, on_stop, grace)
+            watch.stop()
+            run.end(cause, on_stop, grace)
             raise
 
 
@@ -86,30 +89,20 @@ class _Run:
             self._rest = b""
         return self._child.returncode
 
-    def stop(self, cause: BaseException, on_stop: Callable[[Stopping], None], grace: float) -> None:
+    def end(self, cause: BaseException, on_stop: Callable[[Stopping], None], grace: float) -> None:
+        """Listen until the program, told to stop, has ended; what is raised meanwhile does not hold that up."""
         deadline = time.monotonic() + grace
-        presses = 0
         while self._child.poll() is None:
-            presses += 1
-            if presses == 1 or presses >= INSISTENCE:
-                self._child.send_signal(signal.SIGINT)
-            cause = self._end(cause, Stopping(presses, grace), on_stop, deadline) or cause
-
-    def _end(
-        self, cause: BaseException, stopping: Stopping, on_stop: Callable[[Stopping], None], deadline: float
-    ) -> BaseException | None:
-        """One more try to listen to the end; answers what came in between."""
-        try:
-            if isinstance(cause, KeyboardInterrupt):
-                on_stop(stopping)
-            else:
-                self._on_line = _ignore  # whoever listens is what failed, and Terraform's work matters more
-            self.until(deadline)
-        except TimeoutError:
-            self._kill()
-        except BaseException as again:  # noqa: BLE001  (raised again by `follow`, once Terraform has ended)
-            return again
-        return None
+            try:
+                if isinstance(cause, KeyboardInterrupt):
+                    on_stop(Stopping(grace))
+                else:
+                    self._on_line = _ignore  # whoever listens is what failed, and Terraform's work matters more
+                self.until(deadline)
+            except TimeoutError:
+                self._kill()
+            except BaseException as again:  # noqa: BLE001  (`follow` raises the first, once Terraform has ended)
+                cause = again
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -182,6 +175,8 @@ class _Word:
             os.close(self._ours)
 
     def say(self) -> None:
+        if self._closed:
+            return
         with suppress(BrokenPipeError):  # somebody killed the reader, which whoever waits for it will see
             os.write(self._theirs, b"\n")
 
@@ -191,23 +186,32 @@ class _Word:
             os.close(self._theirs)
 
 
-@contextmanager
-def _death_watch(pid: int) -> Iterator[None]:
-    """While this runs, our death sends `pid` one SIGINT.
+class _Watch:
+    """Sends the program its one SIGINT: when we say so, or die.
 
-    The kernel's PR_SET_PDEATHSIG will not do: it signals at the death of each of our threads in turn, and a second
-    SIGINT makes Terraform drop the state it has in memory.
+    The kernel's PR_SET_PDEATHSIG will not do: it signals at the death of each of our threads in turn.
     """
-    word, root = _Word(), Path("/")
-    with word.reader() as reader:
-        argv = _shell(WATCH, str(pid))
-        watcher = process.spawn(argv, cwd=root, env=process.environment(), log=Path(os.devnull), stdin=reader)
-    try:
-        yield
-    finally:
-        word.say()
-        watcher.wait()
-        word.close()
+
+    def __init__(self, child: Popen[bytes]) -> None:
+        self._child = child
+        self._word = _Word()
+        with self._word.reader() as reader:
+            argv = _shell(WATCH, str(child.pid))
+            env, log = process.environment(), Path(os.devnull)
+            self._watcher = process.spawn(argv, cwd=Path("/"), env=env, log=log, stdin=reader)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._word.say()
+        self._watcher.wait()
+        self._word.close()
+
+    def stop(self) -> None:
+        self._word.close()
+        if self._watcher.wait() < 0:  # somebody killed it
+            self._child.send_signal(signal.SIGINT)
 
 
 def _shell(script: str, *words: str) -> list[str]:

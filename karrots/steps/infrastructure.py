@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from karrots import files, places
 from karrots.adapters import kube, terraform
 from karrots.adapters import terraform_events as events
-from karrots.adapters.terraform_run import INSISTENCE
 from karrots.adapters.terraform_state import StateServer
 from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Refused
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from karrots.steps.context import Context
 
 
-STOPPING = "Terraform finishes what it is doing, so that nothing is lost; a third Ctrl-C ends it at once"
+STOPPING = "Terraform finishes what it is doing, and its state is saved; a second Ctrl-C does not wait for that"
 
 
 def state_folder(record: Record) -> Path:
@@ -91,8 +90,8 @@ def _narrator(ctx: Context) -> Callable[[Event], None]:
                 ctx.run.progress(f"{address}, {seconds_text(seconds)}")
             case events.ProvisionerSaid(text=text) if not text.startswith("Executing:"):
                 ctx.run.progress(text.strip())
-            case events.Stopping(presses=presses):
-                ctx.run.warn(STOPPING if presses < INSISTENCE else "Terraform is told to end at once")
+            case events.Stopping():
+                ctx.run.warn(STOPPING)
 
     return on_event
 

@@ -314,7 +314,7 @@ def test_an_interrupt_in_the_middle_keeps_the_state(
     heard.react = interrupt
     with pytest.raises(KeyboardInterrupt):
         made.apply(made.plan())
-    assert Stopping(1, made._grace) in heard
+    assert Stopping(made._grace) in heard
     assert resources(server.store) == {"first", "slow"}
     assert server.store.lock() is None
     assert not (made.folder / "errored.tfstate").exists()

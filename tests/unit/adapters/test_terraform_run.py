@@ -13,7 +13,7 @@ import pytest
 
 from karrots.adapters import process
 from karrots.adapters.terraform_events import Stopping
-from karrots.adapters.terraform_run import INSISTENCE, follow
+from karrots.adapters.terraform_run import follow
 from karrots.errors import ToolMissing
 
 if TYPE_CHECKING:
@@ -44,6 +44,26 @@ follow(
     [sys.executable, "-c", sys.argv[2], "2"], cwd=folder, env={}, log=folder / "log",
     on_start=lambda pid: print(pid, flush=True), on_line=lambda line: print(line, flush=True),
     on_stop=print, grace=600,
+)
+"""
+
+# Interrupts itself when the program has begun, and once more, as a person would, when that has been told to stop.
+INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from karrots import effects
+from karrots.adapters.terraform_run import follow
+folder = Path(sys.argv[1])
+effects.listen()
+
+def on_line(line):
+    print(line, flush=True)
+    signal.raise_signal(signal.SIGINT)
+
+follow(
+    [sys.executable, "-c", sys.argv[2], "2"], cwd=folder, env={}, log=folder / "log",
+    on_start=lambda pid: print(pid, flush=True), on_line=on_line,
+    on_stop=lambda stopping: print(stopping, flush=True), grace=600,
 )
 """
 
@@ -143,25 +163,54 @@ def test_an_interrupt_is_sent_once_and_waited_for(run: Run) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(sys.executable, "-c", STUBBORN, "1")
     assert run.lines == ["begun", "interrupt 1", "ended"]
-    assert run.stops == [Stopping(1, 600.0)]
+    assert run.stops == [Stopping(600.0)]
     assert not psutil.pid_exists(run.pid)
 
 
-def test_only_an_insisting_reader_makes_it_end_at_once(run: Run) -> None:
-    """The second Ctrl-C is told to the reader alone; the third is Terraform's second."""
+def test_however_often_we_are_interrupted_it_is_told_once(run: Run) -> None:
+    """A second one would have made it end."""
     run.on_line = interrupt_at("begun")
+    wishes = 3
 
-    def again(stopping: Stopping) -> None:
-        while "interrupt 1" not in (run.folder / "log").read_text():
-            pass  # two signals at once would be seen as one
-        if stopping.presses < INSISTENCE:
+    def again(_: Stopping) -> None:
+        if len(run.stops) <= wishes:
             signal.raise_signal(signal.SIGINT)
 
     run.on_stop = again
     with pytest.raises(KeyboardInterrupt):
-        run(sys.executable, "-c", STUBBORN, "2")
-    assert [stopping.presses for stopping in run.stops] == [1, 2, 3]
-    assert run.lines[-2:] == ["interrupt 2", "ended"]
+        run(sys.executable, "-c", STUBBORN, "2", grace=1.0)
+    assert len(run.stops) == wishes + 1
+    assert run.lines == ["begun", "interrupt 1"]
+
+
+def test_ending_at_once_leaves_it_to_end_by_itself(tmp_path: Path) -> None:
+    """It was told to stop already, so that our death tells it nothing more."""
+    follower = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path), STUBBORN], stdout=subprocess.PIPE, text=True
+    )
+    assert follower.stdout is not None
+    followed = psutil.Process(int(follower.stdout.readline()))
+    told = [line for line in follower.stdout if line != "begun\n"]
+    assert told == ["Stopping(grace=600)\n", "interrupt 1\n"]
+    follower.communicate()
+    assert follower.returncode == 130
+    assert followed.is_running()
+    followed.send_signal(signal.SIGINT)
+    psutil.wait_procs([followed])
+    assert (tmp_path / "log").read_text() == "begun\ninterrupt 1\ninterrupt 2\nended\n"
+
+
+def test_a_watcher_that_was_killed_does_not_keep_it_from_being_told(run: Run) -> None:
+    def kill_the_watcher(line: str) -> None:
+        if line == "begun":
+            (watcher,) = (child for child in psutil.Process().children() if child.pid != run.pid)
+            watcher.kill()
+            raise KeyboardInterrupt
+
+    run.on_line = kill_the_watcher
+    with pytest.raises(KeyboardInterrupt):
+        run(sys.executable, "-c", STUBBORN, "1")
+    assert run.lines == ["begun", "interrupt 1", "ended"]
 
 
 def test_what_does_not_end_in_time_is_killed(run: Run) -> None:
