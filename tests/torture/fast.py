@@ -56,7 +56,7 @@ SHOWN = (
     "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations",
 )
 # Fields of a record that differ between two runs that mean the same.
-VOLATILE = ("host_id", "id", "created", "expires", "state", "host_id")
+VOLATILE = ("id", "created", "expires", "state", "host_id")
 # The pattern's commit is the same one everywhere.
 DATES = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
 PATIENCE = 10.0
@@ -232,7 +232,7 @@ class FastWorld:
         """Commit by branch, the ledger's among them."""
         at = self.remote if remote else self.fleet
         listed = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads", at=at)
-        return dict((line.split(" ")[0], line.split(" ")[1]) for line in listed.splitlines())
+        return dict(line.split(" ", 1) for line in listed.splitlines())
 
     def _git_quietly(self, *words: str) -> str:
         done = subprocess.run(

@@ -153,7 +153,7 @@ class Zygote:
 
     def begin(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int | None = None) -> Running:
         """`karrots ARGV`; stdin is /dev/null unless a handle is given. `env` is all it gets."""
-        out, err = (tempfile.TemporaryFile() for _ in range(2))
+        out, err = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115  (Running closes them)
         reader, writer = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         try:
@@ -240,11 +240,9 @@ def _take_streams(handles: list[int]) -> None:
     for number, handle in enumerate(handles[:3]):
         os.dup2(handle, number)
     os.closerange(3, MOST_HANDLES)
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_raw(0, "r")), "utf-8")
-    sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(_raw(1, "w")), "utf-8")
-    sys.stderr = sys.__stderr__ = io.TextIOWrapper(
-        io.BufferedWriter(_raw(2, "w")), "utf-8", "backslashreplace", line_buffering=True
-    )
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(_raw(0, "r")), "utf-8")
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(_raw(1, "w")), "utf-8")
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(_raw(2, "w")), "utf-8", "backslashreplace", line_buffering=True)
 
 
 def _raw(handle: int, mode: str) -> io.FileIO:
@@ -285,8 +283,8 @@ def load() -> None:
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
     late = (
-        "git", "jinja2", "kubernetes.client", "kubernetes.client.exceptions", "psutil", "python_terraform", "rich.console",
-        "rich.table", "ruamel.yaml", "typer", "ulid", "urllib3.exceptions", "yaml", "encodings.idna",
+        "git", "jinja2", "kubernetes.client", "kubernetes.client.exceptions", "psutil", "python_terraform",
+        "rich.console", "rich.table", "ruamel.yaml", "typer", "ulid", "urllib3.exceptions", "yaml", "encodings.idna",
         "concurrent.futures.thread", "difflib", "http.server", "statistics", "tempfile", "traceback", "uuid",
     )  # fmt: skip
     for name in late:
