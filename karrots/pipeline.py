@@ -27,6 +27,7 @@ from karrots.report.events import (
     Warned,
 )
 from karrots.report.system import refusal
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
     from karrots.report.events import Reporter
 
+JOURNAL_BYTES = 16 * 2**20
+JOURNAL_TEXTS = {"what", "step", "why", "message", "verb", "cluster", "resume"}
+JOURNAL_NUMBERS = {"at", "seconds", "pid"}
+LATEST = 2.5e11  # seconds; the clock of Python ends with the year 9999
 RUNS_KEPT = 50
 RUNS_READ_FOR_TIMINGS = 20
 
@@ -191,16 +196,26 @@ class Pipeline(Generic[ContextT_contra]):
 def journal_lines(folder: Path) -> Iterator[dict[str, Any]]:
     """What a run wrote; a line cut short by a kill is passed over."""
     try:
-        text = (folder / "journal.jsonl").read_text("utf-8")
+        with (folder / "journal.jsonl").open("rb") as source:
+            data = source.read(JOURNAL_BYTES)
     except OSError:
         return
-    for line in text.splitlines():
+    for line in data.splitlines():
         try:
-            entry = json.loads(line)
+            entry = json_file.load(line)
         except ValueError:
             continue
-        if isinstance(entry, dict):
+        if _is_entry(entry):
             yield entry
+
+
+def _is_entry(entry: Any) -> bool:
+    """As `Run.write` makes them."""
+    if not isinstance(entry, dict) or not {"at", "what"} <= entry.keys():
+        return False
+    return all(isinstance(entry[name], str) for name in JOURNAL_TEXTS & entry.keys()) and all(
+        isinstance(entry[name], (int, float)) and abs(entry[name]) < LATEST for name in JOURNAL_NUMBERS & entry.keys()
+    )
 
 
 def past_runs() -> list[Path]:

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from karrots import files, places
 from karrots.engine.processes import Known
 from karrots.errors import Failed, UsageError
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ID = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,61}[0-9a-z])?")
 SCHEMA = 1
+TYPES: dict[str, type] = {"str": str, "int": int, "dict[str, str]": dict}
 PARTS = ("bin", "home", "tmp", "artifacts", "logs", "run")
 
 
@@ -104,8 +106,8 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            return _state(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return _state(json_file.load(text))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise Failed(
                 f"the engine's state of cluster '{self.path.name}' cannot be read",
                 why=f"{self.state}: {error}",
@@ -121,7 +123,26 @@ def _state(data: dict[str, Any]) -> State:
     values = {name: value for name, value in data.items() if name in known}
     values["ports"] = {name: int(port) for name, port in data["ports"].items()}
     values["processes"] = {name: Known.read(entry) for name, entry in data["processes"].items()}
-    return State(**values)
+    state = State(**values)
+    _check(state)
+    return state
+
+
+def _check(state: State) -> None:
+    """Raises TypeError or ValueError: processes are killed by these numbers, and folders named by these texts."""
+    from karrots.engine.components import PORT_NAMES  # it knows this module
+
+    for each in fields(State):
+        if each.type in TYPES and not isinstance(getattr(state, each.name), TYPES[str(each.type)]):
+            raise TypeError(f"{each.name} has the wrong type")
+    if not all(isinstance(version, str) for version in state.versions.values()):
+        raise TypeError("versions has the wrong type")
+    if missing := set(PORT_NAMES) - set(state.ports):
+        raise ValueError(f"there is no port for {min(missing)}")
+    if not all(0 < port < 1 << 16 for port in state.ports.values()):
+        raise ValueError("a port is out of range")
+    if not all(0 < known.pid < 1 << 31 for known in state.processes.values()):
+        raise ValueError("a process has no process id")
 
 
 def of(cluster_id: str) -> Folder:

@@ -18,6 +18,7 @@ from karrots.engine import components, content, ports, processes
 from karrots.engine.components import ALL, BASE, CONTROLLERS, FLUX, NAMESPACE, Layout
 from karrots.engine.folder import write_private
 from karrots.errors import Failed
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,8 +187,20 @@ def write_access(folder: Folder, state: State) -> None:
 
 
 def access(folder: Folder) -> Access:
-    entry = json.loads(folder.access.read_text())
-    return Access(entry["server"], entry["ca"], Path(entry["certificate"]), Path(entry["key"]))
+    try:
+        entry = json_file.load(folder.access.read_bytes())
+        server, ca, certificate, key = (_text(entry[name]) for name in ("server", "ca", "certificate", "key"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed(
+            f"{folder.access} cannot be read", why=f"{type(error).__name__}: {error}", hint="karrots engine list"
+        ) from error
+    return Access(server, ca, Path(certificate), Path(key))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("an entry is no text")
+    return value
 
 
 def strays_of(folder: Folder, state: State | None) -> list[psutil.Process]:

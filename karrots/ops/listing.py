@@ -12,12 +12,15 @@ from karrots.fleet.record import to_json
 from karrots.fleet.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from karrots.fleet.record import Record
     from karrots.ops.settings import Settings
     from karrots.providers.base import Part
+
+
+DEEPEST = 64  # generations in one tree; documents of more levels are read and written by few programs
 
 
 @dataclass(frozen=True)
@@ -228,11 +231,22 @@ def ahead(workspace: Workspace, record: Record) -> int:
 
 def tree(settings: Settings, *, fetch: bool = False) -> Lineage:
     _, records = known_records(settings.start, fetch=fetch)
-    return Lineage(tuple(_node(node) for node in lineage.forest(records)))
+    return Lineage(trees(records))
 
 
-def _node(node: lineage.Node) -> LineageNode:
+def trees(records: Iterable[Record]) -> tuple[LineageNode, ...]:
+    roots: list[LineageNode] = []
+    waiting = lineage.forest(records)
+    while waiting:
+        roots.append(_node(waiting.pop(0), DEEPEST, waiting))
+    return tuple(roots)
+
+
+def _node(node: lineage.Node, levels: int, later: list[lineage.Node]) -> LineageNode:
+    """With `levels` generations below it; what comes after them goes to `later`, to begin a tree of its own."""
     record = node.record
-    return LineageNode(
-        record.name, record.branch, record.phase, node.gone, tuple(_node(child) for child in node.children)
-    )
+    if not levels:
+        later += node.children
+    children = node.children if levels else []
+    below = tuple(_node(child, levels - 1, later) for child in children)
+    return LineageNode(record.name, record.branch, record.phase, node.gone, below)

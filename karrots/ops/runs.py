@@ -70,7 +70,7 @@ def _lives(first: dict[str, Any]) -> bool:
 
     try:
         return bool(psutil.Process(int(first["pid"])).create_time() <= float(first["at"]) + 1)
-    except (psutil.Error, ValueError, KeyError):
+    except (psutil.Error, ValueError, KeyError, OverflowError):
         return False
 
 

@@ -10,14 +10,17 @@ from karrots import clock, files, places
 from karrots.adapters import flux
 from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.adapters.terraform_store import StateStore
-from karrots.errors import Leftovers, Refused, TimedOut
+from karrots.errors import Failed, Leftovers, Refused, TimedOut
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Footprint
 from karrots.report.text import count_text
+from karrots.spec import json_file
 from karrots.steps.infrastructure import state_folder
 from karrots.steps.syncing import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from karrots.steps.context import Context
 
 # A namespace takes about 5 s to go, whatever is in it; the control plane goes with it, so it is not waited for.
@@ -57,12 +60,27 @@ def remembered(ctx: Context) -> Footprint:
     """What the cluster held when its destroy began, also when that was an earlier run that did not finish."""
     file = places.footprint(ctx.record.id)
     if file.is_file():
-        held = json.loads(file.read_text("utf-8"))
-        return Footprint({kind: tuple(items) for kind, items in held.items()})
+        return read_footprint(file)
     found = ctx.provider.footprint(ctx.record)
     places.private_folder(file.parent)
     files.write(file, json.dumps(found.held))
     return found
+
+
+def read_footprint(file: Path) -> Footprint:
+    """Raises Failed for a damaged one: what it names is what the proof looks for."""
+    try:
+        held = json_file.load(file.read_bytes())
+        wrong = next((item for items in held.values() for item in items if not isinstance(item, str)), None)
+        if wrong is not None or not all(port.isdecimal() and int(port) < 1 << 16 for port in held.get("ports", ())):
+            raise ValueError("an entry has another form than karrots gives it")  # noqa: TRY301
+        return Footprint({kind: tuple(items) for kind, items in held.items()})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Failed(
+            "what the cluster held cannot be read",
+            why=f"{file}: {error}",
+            hint=f"rm {file}, then run the same command again: it looks anew",
+        ) from error
 
 
 def reachable(ctx: Context) -> Kube | None:

@@ -29,7 +29,7 @@ from tests.torture.frame import Wrong
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-MEMORY = 1 << 30  # bytes of address space above what the child begins with
+MEMORY = 3 << 30  # bytes of address space above what the child begins with; each thread alone takes 128 MiB of it
 SECONDS = 20.0  # for one case, by the clock; those that wait on purpose say so
 PROCESSOR_SECONDS = 15
 DOCUMENTED = frozenset(int(code) for code in ExitCode if code is not ExitCode.BUG)

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from karrots.errors import KarrotsError
 from tests.support.records import record
 from tests.torture import hostile
-from tests.torture.cage import Picture, at_home, caged, emptied, karrots
+from tests.torture.cage import at_home, caged, emptied
 from tests.torture.frame import Torture, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.torture.frame import Place, Run
+    from tests.torture.frame import Place, Run, World
 
 Case = "Callable[[Random], None]"
 
 
-def alone(case: Callable[[Random], None]) -> Callable[[Place], Any]:
+def alone(case: Callable[[Random], None]) -> World:
     """A world of calls in one process, with a home of its own."""
 
     @contextmanager
@@ -233,14 +233,16 @@ def states(random: Random) -> None:
     kept = expected(lambda: store.put(sent, "one"))
     if store.read() not in ((sent, good) if kept else (good,)):
         raise Wrong("another state is there than was put")
-    for look in (store.resources, store.outputs, store.tool_version, store.versions):
+    looks: tuple[Callable[[], Any], ...] = (store.resources, store.outputs, store.tool_version, store.versions)
+    for look in looks:
         expected(look)
     store.release("one")
     broken = random.choice(("current", "lock.json", "workers/77.json", f"versions/{store.versions()[-1].path.name}"))
     (folder / "state" / broken).parent.mkdir(exist_ok=True)
     (folder / "state" / broken).write_bytes(_broken_file(random, broken))
     again = StateStore(folder / "state")
-    for look in (again.read, again.lock, again.resources, again.outputs, lambda: again.acquire(lock_info("2"), "ada")):
+    later: tuple[Callable[[], Any], ...] = (again.read, again.lock, again.resources, again.outputs)
+    for look in (*later, lambda: again.acquire(lock_info("2"), "ada")):
         expected(look)
     expected(again.release)
 
@@ -269,7 +271,8 @@ def _scratch() -> Path:
 
 ROWS: tuple[Torture, ...] = (
     Torture(
-        "fuzz-specifications", "cluster.yaml and karrots.yaml, broken", "refused with a place, or read", alone(specifications),
+        "fuzz-specifications", "cluster.yaml and karrots.yaml, broken", "refused with a place, or read",
+        alone(specifications),
         wanted=4000, usual=2000, slice=40, workers=2,
     ),
     Torture(

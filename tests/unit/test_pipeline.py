@@ -18,6 +18,7 @@ from karrots.report.reporters import RecordingReporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclass
@@ -193,3 +194,19 @@ def written(run_id: str, verb: str, seconds: float, end: str) -> None:
         {"at": 2, "what": end, "seconds": seconds},
     ]
     (folder / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff", b"[]", b"7", b"{}", b'{"at": 1}', b'{"what": "begun"}', b'{"at": "1", "what": "begun"}',
+        b'{"at": 1, "what": 7}',
+        b'{"at": 1, "what": "done", "seconds": "long"}', b'{"at": NaN, "what": "done"}',
+        b'{"at": 1e300, "what": "done"}',
+        b'{"at": 1, "what": "done", "step": []}', b"[" * 9999,
+    ],
+)  # fmt: skip
+def test_a_line_of_another_form_is_passed_over(line: bytes, tmp_path: Path) -> None:
+    good = b'{"at": 1, "what": "finished"}'
+    (tmp_path / "journal.jsonl").write_bytes(line + b"\n" + good + b"\n")
+    assert list(journal_lines(tmp_path)) == [json.loads(good)]

@@ -28,7 +28,8 @@ def test_marks_of_another_shape_cover_the_whole() -> None:
 
 
 def test_no_marks_cover_nothing() -> None:
-    assert [cover("text", marks) for marks in (False, None, {}, [])] == ["text"] * 4
+    nothing: tuple[Any, ...] = (False, None, {}, [])
+    assert [cover("text", marks) for marks in nothing] == ["text"] * 4
 
 
 @pytest.mark.parametrize(

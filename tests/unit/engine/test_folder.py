@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots import places
-from karrots.engine import folder
+from karrots.engine import folder, runtime
+from karrots.engine.components import PORT_NAMES
 from karrots.engine.folder import State
 from karrots.engine.processes import Known
 from karrots.errors import Failed, UsageError
@@ -20,7 +21,7 @@ STATE = State(
     name="qa",
     repository="/fleet/.git",
     nodes=2,
-    ports={"kube-apiserver": 15000},
+    ports={name: 15000 + at for at, name in enumerate(PORT_NAMES)},
     created="2026-11-21T00:00:00Z",
     processes={"etcd": Known(7, "boot/1/25", ("etcd", "--x"))},
 )
@@ -92,3 +93,32 @@ def test_a_file_is_whole_or_the_old_one(tmp_path: Path) -> None:
 
 def test_locks_are_not_among_the_clusters() -> None:
     assert folder.lock("01a").parent != places.engine_clusters()
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"name": 7}, {"nodes": "1"}, {"ports": {}}, {"ports": None}, {"versions": {"kubernetes": None}},
+        {"versions": []},
+        {"ports": {**STATE.ports, "kwok": 1 << 20}}, {"ports": {**STATE.ports, "kwok": 1e400}}, {"created": None},
+        {"processes": {"etcd": {"pid": -1, "born": "boot/1/25", "argv": []}}}, {"processes": {"etcd": {"pid": 7}}},
+        {"deep": json.loads("[" * 200 + "]" * 200)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_state_of_another_form_cannot_be_read(field: dict[str, object]) -> None:
+    place = folder.of("01a")
+    place.prepare()
+    place.save(STATE)
+    place.state.write_text(json.dumps(json.loads(place.state.read_text()) | field))
+    with pytest.raises(Failed, match="cannot be read"):
+        place.load()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"server": 7}', '{"server": "x", "ca": "x"}', "\x00", "[" * 9999])
+def test_an_access_file_of_another_form_cannot_be_read(text: str) -> None:
+    place = folder.of("01a")
+    place.prepare()
+    place.access.write_text(text)
+    with pytest.raises(Failed, match=r"access\.json cannot be read"):
+        runtime.access(place)

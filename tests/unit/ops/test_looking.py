@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots import places
+from karrots.cli.texts import lineage_names
 from karrots.errors import NotFound
-from karrots.fleet.record import Applied
-from karrots.ops import runs
+from karrots.fleet.record import Applied, Parent
+from karrots.ops import listing, runs
 from karrots.ops.diff import _plain
 from karrots.ops.engine import bar, last_lines
-from karrots.ops.listing import row
+from karrots.ops.listing import Lineage, row
 from tests.support.records import record
 
 if TYPE_CHECKING:
@@ -86,3 +87,12 @@ def test_a_row_of_the_fleet() -> None:
     found = row(record("story", applied=applied), {"feature/story": "b" * 40})
     assert (found.applied, found.head, found.parent, found.operation) == ("a" * 40, "b" * 40, None, None)
     assert row(record("story"), {}).head == ""
+
+
+def test_a_lineage_too_long_for_one_document_goes_on_in_another() -> None:
+    line = [record("c0")]
+    for place in range(1, 200):
+        line.append(record(f"c{place}", parent=Parent(name=f"c{place - 1}", id=line[-1].id, commit="a" * 40)))
+    roots = listing.trees(line)
+    assert [root.name for root in roots] == ["c0", "c65", "c130", "c195"]
+    assert len(lineage_names(Lineage(roots))) == 200
