@@ -21,7 +21,7 @@ from karrots import clock
 from karrots.adapters.git import Tree
 from karrots.adapters.git_names import quoted
 from karrots.errors import Failed, KarrotsError, Locked, NotFound, Refused
-from karrots.fleet import operations
+from karrots.fleet import operations, turns
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.names import is_name
 from karrots.fleet.record import from_json, to_json
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 BRANCH = "karrots/fleet"
 REF = f"refs/heads/{BRANCH}"
 KEPT = "refs/karrots/applied"
-PATIENCE = 60.0  # seconds of losing the race before we say so
+PATIENCE = 60.0  # seconds of losing the race, with nobody getting on, before we say so
+ENDURANCE = 10  # times that, while others get on
 UNKNOWN = "(unknown)"
 ID_LENGTH = 26  # of a ULID, in the name of a receipt
 
@@ -286,17 +287,31 @@ class Ledger:
         ends = self._follow()
         # The first try trusts what is known here and saves a round trip; the swap fails if that was old.
         done, commit = self._try(make, ends, final=self.remote is None)
-        waited, until = 0.0, time.monotonic() + PATIENCE
-        while not done:
-            if time.monotonic() > until:
-                raise Locked(
-                    "the ledger could not be written", why="others were first, again and again", hint="try again"
-                )
+        if done:
+            return commit
+        address = (self.repo.remote(self.remote) if self.remote else None) or str(self.repo.git_dir)
+        with turns.turn(address, ENDURANCE * PATIENCE):
+            return self._insist(make)
+
+    def _insist(self, make: Callable[[View], Entry]) -> str | None:
+        """Again and again, as long as others get on; Locked when nobody does for PATIENCE, or after ENDURANCE of it."""
+        seen, waited, began = "", 0.0, time.monotonic()
+        since = began
+        while True:
             time.sleep(SystemRandom().uniform(0, waited))
             waited = min(1.0, 2 * waited + 0.02)
             self.refresh()
-            done, commit = self._try(make, self._ends(), final=True)
-        return commit
+            ends = self._ends()
+            done, commit = self._try(make, ends, final=True)
+            if done:
+                return commit
+            newest = str(ends.there or ends.here)
+            if newest != seen:
+                seen, since = newest, time.monotonic()
+            if time.monotonic() - since > PATIENCE or time.monotonic() - began > ENDURANCE * PATIENCE:
+                raise Locked(
+                    "the ledger could not be written", why="others were first, again and again", hint="try again"
+                )
 
     def _try(self, make: Callable[[View], Entry], ends: Ends, *, final: bool) -> tuple[bool, str | None]:
         """Whether it is published, and the ledger's commit.
