@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from karrots import clock, files, places
+from karrots import clock, computer, files, places
 from karrots.errors import Failed, Interrupted, KarrotsError
 from karrots.report.events import (
     Noted,
@@ -40,6 +40,8 @@ JOURNAL_TEXTS = {"what", "step", "why", "message", "verb", "cluster", "resume"}
 JOURNAL_NUMBERS = {"at", "seconds", "pid"}
 LATEST = 2.5e11  # seconds; the clock of Python ends with the year 9999
 RUNS_KEPT = 50
+ENDS = ("finished", "failed", "interrupted", "looked")  # what the last line of a journal says
+AGE_OF_THE_EMPTY = 3600.0  # seconds; a run makes its folder before its journal
 RUNS_READ_FOR_TIMINGS = 20
 
 
@@ -89,7 +91,7 @@ class Run:
         """`resume` is the command that goes on after a failure."""
         folder = places.private_folder(places.runs() / run_id)
         run = cls(run_id, verb, cluster, folder, reporter, resume)
-        run.write("begun", verb=verb, cluster=cluster, pid=os.getpid(), resume=resume)
+        run.write("begun", verb=verb, cluster=cluster, pid=os.getpid(), born=computer.born(os.getpid()), resume=resume)
         forget_old_runs()
         return run
 
@@ -250,4 +252,29 @@ def _durations(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[str, float]]:
 
 def forget_old_runs() -> None:
     for folder in past_runs()[RUNS_KEPT:]:
-        files.remove_tree(folder, whatever=True)
+        if may_be_forgotten(folder):
+            files.remove_tree(folder, whatever=True)
+
+
+def may_be_forgotten(folder: Path) -> bool:
+    """Neither at work, nor just begun, nor the only place of a state that Terraform could not send."""
+    from karrots.adapters.terraform_store import UNSAVED
+
+    if any(folder.glob(f"*/{UNSAVED}")):
+        return False
+    lines = list(journal_lines(folder))
+    if not lines:
+        return _age(folder) > AGE_OF_THE_EMPTY
+    return lines[-1].get("what") in ENDS or not _is_at_work(lines[0])
+
+
+def _is_at_work(first: dict[str, Any]) -> bool:
+    pid = first.get("pid")
+    return isinstance(pid, int) and not computer.is_gone(pid, str(first.get("born", "")))
+
+
+def _age(folder: Path) -> float:
+    try:
+        return clock.seconds() - folder.stat().st_mtime
+    except OSError:
+        return 0.0

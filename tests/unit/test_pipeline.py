@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from karrots import places
+from karrots import computer, places
 from karrots.errors import ExitCode, Failed, Interrupted, Refused
 from karrots.pipeline import RUNS_KEPT, Done, Needed, Pipeline, Run, journal_lines, past_runs, usual_seconds
 from karrots.report.events import StepFailed, StepFinished, StepPlanned, StepSkipped, StepStarted
@@ -171,10 +171,36 @@ def test_a_line_that_a_kill_cut_short_is_passed_over() -> None:
 
 def test_old_runs_are_forgotten() -> None:
     for number in range(RUNS_KEPT + 5):
-        begun(f"{number:04}")
+        begun(f"{number:04}")[0].write("finished")
     names = [folder.name for folder in past_runs()]
     assert len(names) == RUNS_KEPT
     assert names[0] == f"{RUNS_KEPT + 4:04}"
+
+
+def test_runs_at_work_are_not_forgotten() -> None:
+    """However many there are at once: their journals, plans and Terraform's own folders are in there."""
+    for number in range(RUNS_KEPT + 5):
+        begun(f"{number:04}")
+    assert len(past_runs()) == RUNS_KEPT + 5
+    just_made = places.private_folder(places.runs() / "0000-just-made")
+    begun("9999")[0].write("finished")
+    assert just_made.is_dir()
+
+
+def test_a_killed_run_is_forgotten_but_not_the_state_it_holds() -> None:
+    """Terraform left it there, and the next run takes it over."""
+    gone = computer.born(os.getpid()) + "0"
+    for name in ("0000", "0001"):
+        begun(name)
+        (places.runs() / name / "journal.jsonl").write_text(
+            f'{{"at": 1, "what": "begun", "pid": 1, "born": "{gone}"}}\n'
+        )
+    left = places.private_folder(places.runs() / "0000" / "terraform") / "errored.tfstate"
+    left.write_text("{}")
+    for number in range(1000, 1000 + RUNS_KEPT):
+        begun(f"{number}")[0].write("finished")
+    assert left.is_file()
+    assert not (places.runs() / "0001").exists()
 
 
 def test_usual_seconds_are_medians_of_finished_runs() -> None:
