@@ -33,11 +33,17 @@ from tests.support import environment, golang
 from tests.torture.zygote import Ended, Running, Zygote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 SOURCES = Path(__file__).parent / "fastworld"
 LEDGER = "refs/heads/karrots/fleet"
+# Where the fast programs can be told to go wrong: in Terraform, in the engine's up and down, in an API server.
 FAULT = "fastworld.fault"
+STAGES = (
+    "tf.init", "tf.locked", "tf.plan", "tf.created", "tf.post", "tf.posted", "tf.unlock",
+    "up.start", "up.ports", "up.pki", "up.access", "up.server", "up.done",
+    "down.start", "down.ended", "down.done", "serve.start",
+)  # fmt: skip
 # Flux's kinds, as far as anybody asks for them.
 KINDS = (
     ("source.toolkit.fluxcd.io", "v1", "gitrepositories", "GitRepository"),
@@ -169,7 +175,7 @@ class FastWorld:
         return self.git("rev-parse", "HEAD")
 
     def fault(self, action: str, stage: str) -> None:
-        """hold, kill or fail at a stage of the fast programs (world.go, `at`)."""
+        """hold, kill or fail at one of STAGES (world.go, `at`)."""
         file = self.home / FAULT
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".new")
@@ -208,17 +214,15 @@ class FastWorld:
 
     def processes(self) -> list[psutil.Process]:
         """All that run for this world: whose words, settings or folder are in it."""
-        mark = str(self.folder) + os.sep
-        return [
-            found
-            for found in psutil.process_iter(["cmdline"])
-            if found.pid not in (os.getpid(), self.zygote.pid) and _belongs(found, mark)
-        ]
+        mark = os.fsencode(self.folder) + b"/"
+        ours = (os.getpid(), self.zygote.pid)
+        found = [pid for pid in psutil.pids() if pid not in ours]
+        return list(_alive(pid for pid in found if _mentions(pid, mark)))
 
     def at_work(self) -> list[psutil.Process]:
         """Those of them that are no component of a cluster: karrots' own programs, which end by themselves."""
         home = self.state / "engine" / "clusters"
-        return [found for found in self.processes() if not components.owner(found.info["cmdline"] or [], home)]
+        return [found for found in self.processes() if not components.owner(_words(found), home)]
 
     def records(self) -> dict[str, Record]:
         """The ledger's records by name, read with git alone."""
@@ -285,8 +289,7 @@ class FastWorld:
         meant = {pid for cluster_id in known for pid in self._cluster_pids(cluster_id)}
         for found in self.processes():
             if found.pid not in meant:
-                with suppress(psutil.Error):
-                    yield f"process {found.pid}: {' '.join(found.cmdline())[:200]}"
+                yield f"process {found.pid}: {' '.join(_words(found))[:200]}"
 
     def _cluster_pids(self, cluster_id: str) -> set[int]:
         try:
@@ -351,15 +354,31 @@ def _left_in(repository: Path) -> Iterator[str]:
                 yield f"git's {(Path(folder) / name).relative_to(repository.parent)}"
 
 
-def _belongs(found: psutil.Process, mark: str) -> bool:
-    if any(mark in word for word in found.info["cmdline"] or ()):
-        return True
+def _mentions(pid: int, mark: bytes) -> bool:
+    """Read as bytes: this goes through every process of the computer, several times for each run."""
+    place = Path(f"/proc/{pid}")
+    for name in ("cmdline", "environ"):
+        with suppress(OSError):
+            if mark in (place / name).read_bytes().replace(b"\0", b"/"):
+                return True
+    with suppress(OSError):
+        return os.fsencode((place / "cwd").readlink() / "_").startswith(mark)
+    return False
+
+
+def _alive(pids: Iterable[int]) -> Iterator[psutil.Process]:
+    for pid in pids:
+        with suppress(psutil.Error):
+            found = psutil.Process(pid)
+            if found.status() != psutil.STATUS_ZOMBIE:
+                yield found
+
+
+def _words(found: psutil.Process) -> list[str]:
     try:
-        if found.status() == psutil.STATUS_ZOMBIE or found.uids().real != os.getuid():
-            return False
-        return (found.cwd() + os.sep).startswith(mark) or any(mark in f"{value}/" for value in found.environ().values())
-    except (psutil.Error, OSError):
-        return False
+        return found.cmdline()
+    except psutil.Error:
+        return []
 
 
 def _lasting(record: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +228,14 @@ class _Server:
                 os._exit(1)
             _take_streams(handles)
             status = _run(request)
+        except SystemExit as leaving:
+            status = leaving.code if isinstance(leaving.code, int) else 1
+        except KeyboardInterrupt:  # outside of what karrots guards: Python ends by the signal itself
+            traceback.print_exc()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException:  # noqa: BLE001  (what Python itself does with whatever comes so far)
+            traceback.print_exc()
         finally:
             _leave(status)
 
@@ -266,6 +275,8 @@ def _run(request: dict[str, Any]) -> int:
 
 
 def _leave(status: int) -> NoReturn:
+    """As Python ends, threads that are no daemons awaited, but without taking the loaded modules apart."""
+    threading._shutdown()  # type: ignore[attr-defined]
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
