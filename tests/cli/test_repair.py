@@ -13,6 +13,8 @@ import pytest
 from karrots import clock, computer, places
 from karrots.adapters import git_locks
 from karrots.adapters.terraform_store import StateStore
+from karrots.engine import components, folder
+from karrots.engine.folder import State
 from karrots.errors import ExitCode
 from karrots.fleet import operations
 from karrots.fleet.ledger import KEPT
@@ -77,11 +79,9 @@ def repaired(karrots: CommandLine, fleet: Fleet, *expected: str) -> dict[str, An
 
 def engine_folder(cluster_id: str, repository: Path) -> Path:
     place = places.private_folder(places.engine_clusters() / cluster_id)
-    state = {
-        "id": cluster_id, "name": "lost", "repository": str(repository), "nodes": 1, "ports": {"kube-apiserver": 1},
-        "created": "2026-11-21T07:00:00Z", "processes": {}, "schema": 1,
-    }  # fmt: skip
-    (place / "state.json").write_text(json.dumps(state))
+    ports = {name: 1 + at for at, name in enumerate(components.PORT_NAMES)}
+    made = State(cluster_id, "lost", str(repository), 1, ports, "2026-11-21T07:00:00Z")
+    folder.Folder(place).save(made)
     return place
 
 
@@ -103,9 +103,9 @@ def test_nothing_is_left(karrots: CommandLine, fleet: Fleet) -> None:
 
 
 def test_outside_a_fleet_it_looks_at_the_computer(karrots: CommandLine, tmp_path: Path) -> None:
-    folder = engine_folder(new_id(), tmp_path / "gone" / ".git")
+    left = engine_folder(new_id(), tmp_path / "gone" / ".git")
     assert kinds(karrots(*YES, cwd=tmp_path).document, "mended") == ["cluster"]
-    assert not folder.exists()
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("words", [("--dry-run",), ("--yes",)], ids=" ".join)
@@ -266,13 +266,13 @@ class TestWithoutARecord:
     def test_while_the_remote_does_not_answer_nothing_is_said_to_have_none(
         self, karrots: CommandLine, fleet: Fleet, tmp_path: Path
     ) -> None:
-        folder = engine_folder(new_id(), fleet.repo.git_dir)
+        left = engine_folder(new_id(), fleet.repo.git_dir)
         fleet.git("update-ref", f"{KEPT}/{new_id()}", "HEAD")
         fleet.git("remote", "add", "origin", str(tmp_path / "no-such.git"))
         done = karrots(*YES, cwd=fleet.root, expect=ExitCode.LEFTOVERS).document
         assert kinds(done, "left") == ["cluster", "ref"]
         assert all("the ledger here may be old" in finding["why"] for finding in done["left"])
-        assert folder.exists()
+        assert left.exists()
 
 
 class TestLocks:
@@ -309,7 +309,7 @@ class TestLocks:
         store.release("y")
 
     def test_of_the_engine(self, karrots: CommandLine, fleet: Fleet) -> None:
-        from karrots.engine import folder, locks
+        from karrots.engine import locks
 
         left, held = folder.lock("01a"), folder.lock("01b")
         places.private_folder(left.parent)
