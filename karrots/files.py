@@ -1,16 +1,51 @@
-"""The one door for writing files: each call is one effect, and leaves the old file or the new one, never a part."""
+"""The one door for writing files, and for reading those of a repository.
+
+Each call is one effect, and leaves the old file or the new one, never a part.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from karrots.effects import effect
+from karrots.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+LARGEST = 1 << 20  # bytes; content is text that people write
+
+
+def content(path: Path) -> bytes:
+    """A file of a repository: never through a link, which could lead anywhere, and never more than `LARGEST`.
+
+    Raises UsageError for what is no regular file, FileNotFoundError where there is nothing.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise _not_content(path, "it is a symbolic link, and what it leads to is not part of the fleet") from error
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _not_content(path, "it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as source:
+            data = source.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > LARGEST:
+        raise _not_content(path, f"it is larger than {LARGEST >> 20} MiB")
+    return data
+
+
+def _not_content(path: Path, why: str) -> UsageError:
+    return UsageError(f"'{path}' cannot be read", why=why, hint=f"ls -ld {path}")
 
 
 def write(path: Path, data: str | bytes, *, mode: int = 0o600, durable: bool = True) -> None:

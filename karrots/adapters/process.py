@@ -11,18 +11,21 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from karrots.effects import deaf, effect
-from karrots.errors import TimedOut, ToolFailed, ToolMissing
+from karrots.errors import Failed, TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TAIL_BYTES = 4000
+MOST_OUTPUT = 256 << 20  # bytes
+LOOK_SECONDS = 0.2
 TIDY_SECONDS = 2.0
 CANNOT_EXECUTE = 126  # as shells say it
 
@@ -100,11 +103,36 @@ def _finished(argv: Sequence[str], cwd: Path | None, env: Mapping[str, str], std
         start_new_session=True,
     ) as child:  # fmt: skip
         try:
-            stdout, stderr = child.communicate(stdin, timeout)
+            stdout, stderr = _heard(child, stdin, timeout)
         except BaseException:
             _end(child)
             raise
     return Completed(tuple(argv), child.returncode, stdout, stderr)
+
+
+def _heard(child: subprocess.Popen[bytes], stdin: bytes, timeout: float) -> tuple[bytes, bytes]:
+    """All that it says. Raises TimeoutExpired, and Failed for more than anybody reads.
+
+    A tree of git objects is small and may unfold to billions of names, all of which we would keep.
+    """
+    given: bytes | None = stdin
+    end = time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        try:
+            return child.communicate(given, min(left, LOOK_SECONDS))
+        except subprocess.TimeoutExpired as waiting:
+            given = None
+            if len(waiting.output or b"") + len(waiting.stderr or b"") > MOST_OUTPUT:
+                raise _too_much(child) from waiting
+            if left < LOOK_SECONDS:
+                raise
+
+
+def _too_much(child: subprocess.Popen[bytes]) -> Failed:
+    argv = [str(word) for word in child.args]  # type: ignore[union-attr]
+    name = f"{Path(argv[0]).name} {_verb(argv)}"
+    return Failed(f"{name} says more than {MOST_OUTPUT >> 20} MiB", why=f"it was ended: {shell_line(argv)}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -216,8 +244,9 @@ def spawn(
 def replace_with(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run in the foreground on our own terminal (`karrots run NAME -- kubectl …`) and give its exit status."""
     try:
-        with deaf():
-            return subprocess.call(list(argv), env=dict(env))
+        with deaf() as silence, subprocess.Popen(list(argv), env=dict(env)) as child:
+            silence.heir = child.send_signal
+            return child.wait()
     except FileNotFoundError as error:
         raise missing(argv[0], None) from error
     except OSError as error:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from karrots import files
 from karrots.adapters.git import Repository
 from karrots.errors import NotFound, UsageError
 from karrots.fleet.ledger import Ledger
@@ -41,7 +42,7 @@ class Workspace:
         from karrots.spec.fleet import load_fleet
 
         file = self.repo.root / FLEET_FILE
-        content = file.read_bytes() if file.is_file() else self.repo.read("HEAD", FLEET_FILE)
+        content = files.content(file) if os.path.lexists(file) else self.repo.read("HEAD", FLEET_FILE)
         if content is None:
             raise NotFound(
                 f"there is no {FLEET_FILE} in '{self.repo.root}'",

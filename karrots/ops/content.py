@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from karrots import places
 from karrots.adapters.git_names import quoted
 from karrots.errors import NotFound, UsageError
+from karrots.files import content as content_of
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
 from karrots.render import terraform as rendering
 from karrots.render.files import compare, write
@@ -56,7 +57,7 @@ def present_spec(workspace: Workspace, directory: str) -> ClusterSpec:
     from karrots.spec.cluster import load_cluster
 
     file = workspace.repo.root / directory / CLUSTER_FILE
-    return load_cluster(file.read_bytes(), f"{directory}/{CLUSTER_FILE}", {})
+    return load_cluster(content_of(file), f"{directory}/{CLUSTER_FILE}", {})
 
 
 def render(settings: Settings, *, check: bool) -> Rendered:
@@ -77,10 +78,10 @@ def render(settings: Settings, *, check: bool) -> Rendered:
             why="there is nothing to render",
             hint="karrots create --on local   (the same directory on the local engine)",
         )
-    target = workspace.repo.root / directory / "terraform"
+    files = {f"terraform/{path}": text for path, text in rendering.render(spec, templates).items()}
     act = compare if check else write
-    done = act(rendering.render(spec, templates), target)
-    return Rendered(directory, {f"terraform/{written.path}": written.outcome for written in done})
+    done = act(files, workspace.repo.root / directory)  # which looks at every folder below it, terraform/ included
+    return Rendered(directory, {written.path: written.outcome for written in done})
 
 
 def eject(settings: Settings) -> Rendered:
@@ -93,7 +94,7 @@ def eject(settings: Settings) -> Rendered:
         raise UsageError(f"'{directory}' is ejected already", hint=f"edit {directory}/terraform/ by hand")
     done = render(settings, check=False)
     folder = workspace.repo.root / directory
-    text = (folder / CLUSTER_FILE).read_text("utf-8")
+    text = content_of(folder / CLUSTER_FILE).decode("utf-8-sig")
     write({CLUSTER_FILE: set_key(text, "terraform", "ejected")}, folder)
     return Rendered(directory, {**done.files, CLUSTER_FILE: "changed"})
 

@@ -44,14 +44,19 @@ def _inside(root: Path, path: str) -> Path:
     for part in pure.parts:
         target = target / part
         if target.is_symlink():
-            raise Refused(f"'{path}' is not written", why=f"{target} is a symbolic link")
+            raise Refused(f"'{path}' is not written", why=f"{target} is a symbolic link", hint=f"rm {target}")
+        if target.exists() and target.is_dir() == (target == root / pure):
+            kind = "a folder" if target.is_dir() else "a file"
+            raise Refused(f"'{path}' is not written", why=f"{target} is {kind}", hint=f"ls -ld {target}")
     return target
 
 
 def _outcome(target: Path, text: str) -> Outcome:
     if not target.exists():
         return "created"
-    return "same" if target.is_file() and target.read_bytes() == text.encode() else "changed"
+    data = text.encode()
+    is_same = target.is_file() and target.stat().st_size == len(data) and target.read_bytes() == data
+    return "same" if is_same else "changed"
 
 
 def _replace(target: Path, text: str) -> None:

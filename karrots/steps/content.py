@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from karrots import places
+from karrots.files import content
 from karrots.lint import Finding, lint
 from karrots.render import terraform as rendering
 from karrots.spec.identity import IDENTITY_VARIABLES
@@ -29,7 +30,7 @@ def on_disk(root: Path, directory: str) -> dict[str, bytes]:
     """The regular files of the directory in the working tree, hidden Terraform folders left out."""
     top = root / directory
     files = (p for p in top.rglob("*") if p.is_file() and not p.is_symlink() and ".terraform" not in p.parts)
-    return {p.relative_to(top).as_posix(): p.read_bytes() for p in files}
+    return {p.relative_to(top).as_posix(): content(p) for p in files}
 
 
 def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -420,3 +421,26 @@ def test_runs_and_engine_clusters_that_are_not_there(refused: Refusal) -> None:
     for words in (("status", "moon"), ("logs", "moon"), ("stop", "moon")):
         told = refused("engine", *words, code=ExitCode.NOT_FOUND)
         assert "the engine has no cluster 'moon'" in told.err
+
+
+@pytest.mark.parametrize("verb", ["render", "eject"])
+def test_nothing_is_written_through_a_link_to_elsewhere(
+    verb: str, fleet: Fleet, tmp_path: Path, refused: Refusal
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.rmtree(fleet.qa / "terraform")
+    (fleet.qa / "terraform").symlink_to(elsewhere)
+    assert "is a symbolic link" in refused(verb, code=ExitCode.REFUSED).err
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["clusters/qa/cluster.yaml", "karrots.yaml"])
+def test_no_settings_are_read_through_a_link(file: str, fleet: Fleet, tmp_path: Path, refused: Refusal) -> None:
+    (tmp_path / "secret").write_text("hush: hush\n")
+    (fleet.root / file).unlink()
+    (fleet.root / file).symlink_to(tmp_path / "secret")
+    verb = ("lint",) if "clusters" in file else ("create",)
+    told = refused(*verb, code=ExitCode.USAGE).err
+    assert "symbolic link" in told
+    assert "hush" not in told

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
 from karrots import files
+from karrots.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,3 +58,25 @@ def test_what_is_gone_can_be_removed_again(tmp_path: Path) -> None:
     files.remove_tree(tmp_path / "folder")
     files.remove_tree(tmp_path / "folder", whatever=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_content_is_never_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hush")
+    (tmp_path / "link").symlink_to("secret")
+    with pytest.raises(UsageError) as caught:
+        files.content(tmp_path / "link")
+    assert "symbolic link" in caught.value.why
+    assert files.content(tmp_path / "secret") == b"hush"
+
+
+def test_content_is_a_regular_file_of_a_bounded_size(tmp_path: Path) -> None:
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", 10 << 30)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, why in (("huge", "larger than 1 MiB"), ("pipe", "not a regular file"), ("folder", "not a regular file")):
+        with pytest.raises(UsageError) as caught:
+            files.content(tmp_path / name)
+        assert why in caught.value.why
+    with pytest.raises(FileNotFoundError):
+        files.content(tmp_path / "none")

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from karrots.adapters import process
-from karrots.errors import TimedOut, ToolFailed, ToolMissing
+from karrots.errors import Failed, TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,3 +53,16 @@ def test_a_file_that_is_no_program(start: object, tmp_path: Path) -> None:
     assert caught.value.why == "Permission denied"
     with pytest.raises(ToolMissing):
         start([str(tmp_path / "none")])
+
+
+def test_a_program_that_says_more_than_anybody_reads_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MOST_OUTPUT", 1 << 20)
+    with pytest.raises(Failed, match="yes .* says more than 1 MiB"):
+        process.run(["yes", "endlessly"], timeout=60)
+
+
+def test_what_is_given_and_said_slowly_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.01)
+    script = "read word; printf %s $word; sleep 0.1; printf ' %s' $word >&2; sleep 0.1; printf end"
+    done = process.run(["sh", "-c", script], stdin=b"word\n")
+    assert (done.stdout, done.stderr) == (b"wordend", b" word")

@@ -40,3 +40,13 @@ def test_does_not_follow_links(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="is not written"):
         write({"link/x": "x"}, tmp_path / "root")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", ["a", "a/b.txt"])
+def test_what_stands_in_the_way_is_named(taken: str, tmp_path: Path) -> None:
+    way = tmp_path / taken
+    way.parent.mkdir(exist_ok=True)
+    way.mkdir() if taken.endswith(".txt") else way.write_text("")
+    with pytest.raises(Refused) as caught:
+        write({"a/b.txt": "text"}, tmp_path)
+    assert str(way) in caught.value.why
