@@ -96,3 +96,6 @@ class Provider(Protocol):
 
     def sweep(self, record: Record, footprint: Footprint) -> Swept:
         """Look for anything of this cluster that is still there: the footprint, and whatever else bears its id."""
+
+    def reclaim(self, record: Record) -> None:
+        """End what bears this cluster's id and no Terraform state knows of; fine when there is nothing."""

@@ -159,3 +159,10 @@ def sweep(record: Record, footprint: Footprint) -> Swept:
     left += [Leftover("port", port) for port in held.get("ports", ()) if not ports.is_free(int(port), reuse=True)]
     left += [Leftover("folder", str(folder))] if folder.exists() else []
     return Swept({kind: len(held.get(kind, ())) for kind in ("processes", "ports", "files")}, tuple(left))
+
+
+def reclaim(record: Record) -> None:
+    from karrots.engine import cluster
+
+    here(record)
+    cluster.down(record.id)

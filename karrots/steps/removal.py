@@ -183,6 +183,9 @@ class Sweep:
 
     def run(self, ctx: Context) -> str:
         swept = ctx.provider.sweep(ctx.record, ctx.footprint)
+        if swept.left:  # a Terraform that was killed before it could save its state knows nothing of what it made
+            ctx.provider.reclaim(ctx.record)
+            swept = ctx.provider.sweep(ctx.record, ctx.footprint)
         ctx.receipt["looked_for"] = dict(swept.looked_for)
         if swept.left:
             raise Leftovers(

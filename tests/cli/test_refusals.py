@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import socket
 import stat
@@ -242,17 +243,30 @@ def test_a_terraform_that_fails(fleet: Fleet, with_nothing_in_the_way: None, kar
 
 
 def test_what_is_left_of_a_destroyed_cluster(fleet: Fleet, karrots: CommandLine) -> None:
-    """A folder that the engine does not know as a cluster is found by the sweep; the real Terraform runs."""
+    """A port that the cluster held and that somebody listens on is found by the sweep; the real Terraform runs."""
     made = fleet.known("story")
-    folder = places.private_folder(places.engine_clusters() / made.id)
-    told = karrots("destroy", "story", "--yes", "-o", "json", cwd=fleet.qa, expect=ExitCode.LEFTOVERS).document
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = str(stranger.getsockname()[1])
+        held = places.footprint(made.id)
+        places.private_folder(held.parent)
+        held.write_text(json.dumps({"ports": [port]}))
+        told = karrots("destroy", "story", "--yes", "-o", "json", cwd=fleet.qa, expect=ExitCode.LEFTOVERS).document
     assert told["name"] == "Leftovers"
-    assert str(folder) in told["why"]
+    assert f"port: {port}" in told["why"]
     assert told["hint"] == "karrots destroy story"
     assert fleet.ledger.get("story").phase == "destroying"
-    folder.rmdir()
     receipt = karrots("destroy", "story", "--yes", "-o", "json", cwd=fleet.qa).document
     assert receipt["kind"] == "Receipt"
+    assert fleet.ledger.find("story") is None
+
+
+def test_what_terraform_does_not_know_of_is_ended(fleet: Fleet, karrots: CommandLine) -> None:
+    """A folder of the cluster that neither a state nor the engine's own list tells of; the real Terraform runs."""
+    made = fleet.known("story")
+    folder = places.private_folder(places.engine_clusters() / made.id)
+    (folder / "half-made").touch()
+    karrots("destroy", "story", "--yes", cwd=fleet.qa)
+    assert not folder.exists()
     assert fleet.ledger.find("story") is None
 
 

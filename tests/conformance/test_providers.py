@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots import clock, places
+from karrots import clock, computer, places
 from karrots.adapters import terraform
 from karrots.fleet import identity
 from karrots.fleet.record import Record, new_id
@@ -103,6 +104,12 @@ def test_nothing_is_left_of_what_never_was(name: str) -> None:
     swept = PROVIDERS[name].sweep(_record(name), Footprint())
     assert swept.left == ()
     assert all(count == 0 for count in swept.looked_for.values())
+
+
+def test_there_is_nothing_to_reclaim_of_what_never_was(name: str) -> None:
+    never = dataclasses.replace(_record(name), host=computer.name())
+    PROVIDERS[name].reclaim(never)
+    assert PROVIDERS[name].sweep(never, Footprint()).left == ()
 
 
 def test_a_cluster_that_never_was_has_no_footprint(name: str) -> None:

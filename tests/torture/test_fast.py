@@ -198,6 +198,16 @@ def test_a_half_made_cluster_is_made_whole(world: FastWorld, stage: str) -> None
     assert world.records()["qa"].phase == "ready"
 
 
+@pytest.mark.parametrize("stage", ["tf.post", "up.access", "up.done"])
+def test_what_a_killed_terraform_could_not_tell_of_is_destroyed(world: FastWorld, stage: str) -> None:
+    """Its state is empty, and the cluster is there all the same."""
+    world.fault("kill", stage)
+    assert world.karrots("create").status == ExitCode.FAILED
+    succeed(world, "destroy", "qa", "--yes")
+    assert world.left() == []
+    assert world.records() == {}
+
+
 # The zygote
 
 
