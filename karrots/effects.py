@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 ENDED_AT_ONCE = "karrots: ended at once, as the second interrupt asked; the same command goes on from here\n"
@@ -49,7 +50,7 @@ class _Now:
     depth: int = 0
     interrupts: int = 0
     pending: bool = False
-    deaf: bool = False
+    deaf: deaf | None = None
 
 
 _now = _Now()
@@ -120,7 +121,9 @@ def listen() -> None:
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    if _now.deaf:
+    if _now.deaf is not None:
+        if number != signal.SIGINT:
+            _now.deaf.heir(number)
         return
     # A closed terminal sends SIGHUP right after the SIGTERM or Ctrl-C that came with it: no second wish.
     _now.interrupts += number != signal.SIGHUP or _now.interrupts == 0
@@ -134,11 +137,18 @@ def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt
 
 
-class deaf:  # noqa: N801  (reads as a statement: `with deaf():`)
-    """While a program of the user's has the terminal, interrupts are its own."""
+class deaf:  # noqa: N801  (reads as a statement: `with deaf() as listening:`)
+    """While a program of the user's has the terminal, interrupts are its own.
 
-    def __enter__(self) -> None:
-        _now.deaf = True
+    A Ctrl-C reaches it by itself; what was sent to us alone is handed on to `heir`.
+    """
+
+    def __init__(self) -> None:
+        self.heir: Callable[[int], None] = lambda _: None
+
+    def __enter__(self) -> Self:
+        _now.deaf = self
+        return self
 
     def __exit__(self, *_: object) -> None:
-        _now.deaf = False
+        _now.deaf = None

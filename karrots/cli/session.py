@@ -10,7 +10,7 @@ import inspect
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast, get_type_hints
 
 import typer
 
@@ -76,7 +76,7 @@ class Session:
 
             from karrots.report.rich_tree import RichReporter
 
-            return RichReporter(Console(stderr=True))
+            return RichReporter(Console(file=cast("TextIO", streams.Lasting(sys.stderr)), stderr=True))
         return PlainReporter(sys.stderr)
 
     def may_ask(self) -> bool:
@@ -86,16 +86,12 @@ class Session:
         """Raises Refused where nobody can answer."""
         if not self.may_ask():
             raise Refused("a yes is needed and nobody can be asked", why=question, hint="add --yes")
-        sys.stderr.write(f"{question} [y/N] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return answer(f"{question} [y/N] ").lower() in ("y", "yes")
 
     def type_name(self, name: str) -> str:
         if not self.may_ask():
             return ""
-        sys.stderr.write(f"This destroys the cluster '{name}'. Type its name: ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip()
+        return answer(f"This destroys the cluster '{name}'. Type its name: ")
 
     def show(self, result: Any, text: Callable[[], str], names: Callable[[], list[str]]) -> None:
         """The one place where a result meets stdout."""
@@ -105,6 +101,16 @@ class Session:
             write("".join(f"{' '.join(clean(name).split())}\n" for name in names()))
         else:
             write(dump(document(result), self.output))
+
+
+def answer(question: str) -> str:
+    """What is typed; a Ctrl-C ends the line that the question stands on."""
+    streams.put(sys.stderr, question)
+    try:
+        return sys.stdin.readline().strip()
+    except KeyboardInterrupt:
+        streams.put(sys.stderr, "\n")
+        raise
 
 
 def write(text: str) -> None:

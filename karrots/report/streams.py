@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 
 def steady() -> None:
@@ -22,8 +24,34 @@ def put(stream: TextIO, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_nobody_there(error, stream):
+            raise
         forget(stream)
+
+
+class Lasting:
+    """`stream` for those who write to it directly: that its terminal or reader went away is not told to them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        put(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        put(self._stream, "")
+
+
+def _is_nobody_there(error: OSError, stream: TextIO) -> bool:
+    """A closed terminal answers as a broken disk does, so what kind of file it is has to tell."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 def forget(stream: TextIO) -> None:
