@@ -10,15 +10,17 @@ import stat
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 
-from karrots import places
+from karrots import computer, places
 from karrots.adapters import git_command
 from karrots.engine import assets, recipe
 from karrots.errors import ExitCode
+from karrots.fleet import operations
 from karrots.fleet.record import Parent
 from tests.cli.conftest import lines_of_json
 from tests.support import repositories
@@ -97,13 +99,31 @@ def test_an_empty_name_is_no_order(fleet: Fleet, refused: Refusal) -> None:
 
 
 def test_a_cluster_that_somebody_works_on(fleet: Fleet, refused: Refusal) -> None:
-    from karrots.fleet import operations
-
     fleet.known("story", branch="main", operation=operations.started_here("apply", "grace@example.com"))
     for words in (("destroy", "story", "--yes"), ("create", "story")):
         told = refused(*words, code=ExitCode.LOCKED)
         assert "'story' is being worked on" in told.err
         assert "grace@example.com runs apply on" in told.err
+        assert f"kill {os.getpid()}" in told.err
+
+
+@pytest.mark.parametrize("typed", [(), ("--take-over", "story"), ("--take-over", "0" * 26)])
+def test_a_holder_past_its_lease_is_not_taken_over_by_mistake(
+    fleet: Fleet, refused: Refusal, typed: tuple[str, ...]
+) -> None:
+    """The hint is the command to type; wide lines, so that it can be copied."""
+    late = replace(operations.started_here("apply", "grace@example.com"), until="2026-01-01T00:00:00Z")
+    fleet.known("story", branch="main", operation=late)
+    for words in (("destroy", "story", "--yes"), ("create", "story")):
+        told = refused(*words, *typed, code=ExitCode.LOCKED)
+        assert f"karrots {' '.join(words)} --take-over {late.id}" in " ".join(told.err.split())
+
+
+def test_another_computer_of_the_same_name(fleet: Fleet, refused: Refusal) -> None:
+    """A new home, or a new state folder."""
+    fleet.known("story", host_id="0" * 26)
+    told = refused("destroy", "story", "--yes", code=ExitCode.REFUSED)
+    assert f"lives on the computer 'another {computer.name()} (this one has a new state folder" in told.err
 
 
 def test_several_clusters_on_one_branch(fleet: Fleet, refused: Refusal) -> None:
