@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import ssl
@@ -260,6 +261,14 @@ class FastWorld:
             *self._left_files(known),
             *self._left_processes(known),
         ]
+
+    def litter(self) -> list[str]:
+        """Files that were to replace another and did not get to it; `karrots doctor --repair` is who removes them."""
+        return sorted(
+            str(path.relative_to(self.home))
+            for path in self.state.rglob(".*")
+            if re.fullmatch(r"\..+\.\d+(\.new|\.[0-9a-f]{8})?", path.name)
+        )
 
     def _left_folders(self, known: set[str]) -> Iterator[str]:
         for kind, place in (("cluster of the engine", "engine/clusters"), ("Terraform state", "terraform")):

@@ -170,6 +170,8 @@ def test_what_is_left_is_seen(world: FastWorld) -> None:
     assert name == "qa"
     for kind in ("cluster of the engine", "Terraform state", "process", "git's", "temporary file forgotten"):
         assert [line for line in left if line.startswith(kind)], f"no {kind} in {left}"
+    (world.state / ".host.4711.new").touch()
+    assert world.litter() == ["state/.host.4711.new"]
     world.restore()
     assert world.left() == []
 
