@@ -259,6 +259,6 @@ ROWS: tuple[Torture, ...] = (
         world=late_holder,
         wanted=200,
         usual=200,
-        slice=12,
+        slice=6,
     ),
 )
