@@ -173,7 +173,7 @@ def _save(report: str) -> Path | None:
 
     try:
         file = places.private_folder(places.state()) / "bug.log"
-        files.write(file, report)
+        files.write(file, report.encode("utf-8", "backslashreplace"))
     except OSError:
         return None
     return file

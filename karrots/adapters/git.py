@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from karrots import files
 from karrots.adapters import git_locks, process
-from karrots.adapters.git_command import Git, cause, held
+from karrots.adapters.git_command import Git, cause, checked_id, held, understood
 from karrots.adapters.git_history import Commit
 from karrots.adapters.git_names import check_branch_name, check_remote_name, clean_path, quoted
 from karrots.adapters.git_objects import (
@@ -57,6 +57,11 @@ LARGEST_EXPORT = 64 << 20  # bytes; an ejected Terraform root may hold archives
 FETCH_ATTEMPTS = 5
 
 
+# Exit statuses by which git says that there is no such thing.
+NO_REMOTE = 2
+NO_IDENTITY = 128
+
+
 @dataclass(frozen=True)
 class Head:
     """`branch` is None when detached, `commit` None when nothing was committed yet."""
@@ -88,6 +93,15 @@ class BranchExists(Locked):
         self.commit = commit
 
 
+def _tips(fields: Sequence[str]) -> dict[str, Tip]:
+    """Of four fields each, and the end of the last line."""
+    *rows, _ = (fields[at : at + 4] for at in range(0, len(fields), 4))
+    return {
+        ref.lstrip("\n"): Tip(checked_id(commit), checked_id(tree) if tree else "", Path(at) if at else None)
+        for ref, commit, tree, at in rows
+    }
+
+
 def installed_version() -> tuple[int, ...]:
     """Raises ToolMissing when there is no git."""
     said = Git.located(Path("/")).line("version")
@@ -102,7 +116,7 @@ def global_identity() -> tuple[str, str] | None:
 
 def _identity(git: Git) -> tuple[str, str] | None:
     for variable in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        ident = git.lookup("var", variable)
+        ident = git.lookup("var", variable, none=NO_IDENTITY)
         if ident is None:
             return None
         found = re.fullmatch(r"(.+) <(.*)> \d+ \S+", ident)
@@ -159,7 +173,7 @@ class Repository:
         """Full id of the commit, None when there is no such one."""
         if not rev or "\0" in rev or "\n" in rev:
             return None
-        return self._git.lookup("rev-parse", "--quiet", "--verify", "--end-of-options", rev + "^{commit}")
+        return self._git.object_id("rev-parse", "--quiet", "--verify", "--end-of-options", rev + "^{commit}")
 
     def branch_commit(self, branch: str) -> str | None:
         return self.resolve(f"refs/heads/{branch}")
@@ -168,35 +182,35 @@ class Repository:
         """Full ref name to object id, of refs that are named or lie below (`refs/heads/`)."""
         told = self._git.line("for-each-ref", "--format=%(refname) %(objectname)", "--end-of-options", *prefixes)
         pairs = (line.rpartition(" ") for line in told.splitlines())
-        return {name: identity for name, _, identity in pairs}
+        return understood("for-each-ref", lambda: {name: checked_id(identity) for name, _, identity in pairs})
 
     def tips(self, *refs: str) -> dict[str, Tip]:
         """By full ref name, of those refs to commits that are there."""
         form = "%(refname)%00%(objectname)%00%(tree)%00%(worktreepath)%00"
         fields = self._git.line("for-each-ref", f"--format={form}", "--end-of-options", *refs).split("\0")
-        rows = zip(fields[0::4], fields[1::4], fields[2::4], fields[3::4], strict=False)
-        return {ref.lstrip("\n"): Tip(commit, tree, Path(at) if at else None) for ref, commit, tree, at in rows}
+        return understood("for-each-ref", lambda: _tips(fields))
 
     def tree_id(self, rev: str, path: str = "") -> str | None:
         """Id of the directory `path` at `rev`, None when either is not there."""
         kept = clean_path(path)
         if not kept:
-            return self._git.lookup("rev-parse", "--quiet", "--verify", "--end-of-options", rev + "^{tree}")
-        words = ("ls-tree", "-z", "-d", "--long", "--full-tree", "--end-of-options", rev, kept)
-        found = list(entries(self._git.run(*words, check=False).stdout))
+            return self._git.object_id("rev-parse", "--quiet", "--verify", "--end-of-options", rev + "^{tree}")
+        found = self._entries("-d", "--long", "--full-tree", "--end-of-options", rev, kept)
         return found[0].id if found and found[0].kind == "tree" else None
 
     def names(self, treeish: str) -> dict[str, str]:
         """File name to object id of what lies directly in a tree; empty when there is none."""
-        done = self._git.run("ls-tree", "-z", "--full-tree", "--end-of-options", treeish, check=False)
-        return {
-            os.fsdecode(name): facts.rpartition(b" ")[2].decode() for name, facts in lines_of_tree(done.stdout).items()
-        }
+        lines = lines_of_tree(self._git.listing("--full-tree", "--end-of-options", treeish))
+        read = {os.fsdecode(name): os.fsdecode(facts.rpartition(b" ")[2]) for name, facts in lines.items()}
+        return understood("ls-tree", lambda: {name: checked_id(identity) for name, identity in read.items()})
+
+    def _entries(self, *words: str) -> list[Entry]:
+        listing = self._git.listing(*words)
+        return understood("ls-tree", lambda: list(entries(listing)))
 
     def read(self, rev: str, path: str) -> bytes | None:
         """One regular file, None when it is not there; UsageError for a symlink or one above 1 MiB."""
-        words = ("ls-tree", "-z", "--long", "--full-tree", "--end-of-options", rev, clean_path(path))
-        found = list(entries(self._git.run(*words, check=False).stdout))
+        found = self._entries("--long", "--full-tree", "--end-of-options", rev, clean_path(path))
         if not found or found[0].kind == "tree":
             return None
         if found[0].mode in {SYMLINK, GITLINK}:
@@ -207,7 +221,8 @@ class Repository:
     def contents(self, objects: Sequence[str]) -> list[bytes | None]:
         """Of many objects at once (ids, or `ID:path` without line breaks), in their order; None where missing."""
         stdin = os.fsencode("".join(f"{name}\n" for name in objects))
-        return list(batch(self._git.run("cat-file", "--batch", "--buffer", stdin=stdin).stdout))
+        answer = self._git.run("cat-file", "--batch", "--buffer", stdin=stdin).stdout
+        return understood("cat-file", lambda: batch(answer, len(objects)))
 
     def files(self, rev: str, prefix: str = "", *, largest: int = LARGEST_FILE) -> dict[str, TreeFile]:
         """Every file below `prefix`, by its path from there; empty when there is no such directory.
@@ -216,8 +231,7 @@ class Repository:
         """
         kept = clean_path(prefix)
         treeish = f"{rev}:{kept}" if kept else rev
-        words = ("ls-tree", "-r", "-z", "--long", "--full-tree", "--end-of-options", treeish)
-        found = list(entries(self._git.run(*words, check=False).stdout))
+        found = self._entries("-r", "--long", "--full-tree", "--end-of-options", treeish)
         _check_size(found, largest)
         blobs = [entry.id for entry in found if entry.kind == "blob"]
         data = dict(zip(blobs, self.contents(blobs), strict=True))
@@ -248,7 +262,7 @@ class Repository:
         return self._git.run("diff-tree", *words, "--end-of-options", *trees).stdout
 
     def merge_base(self, one: str, other: str) -> str | None:
-        return self._git.lookup("merge-base", "--end-of-options", one, other)
+        return self._git.object_id("merge-base", "--end-of-options", one, other)
 
     def is_ancestor(self, old: str, new: str) -> bool:
         done = self._git.run("merge-base", "--is-ancestor", "--end-of-options", old, new, check=False)
@@ -360,7 +374,7 @@ class Repository:
 
     def remote(self, name: str) -> str | None:
         """Its address, as the user's url.insteadOf rewrites it."""
-        return self._git.lookup("remote", "get-url", "--", check_remote_name(name))
+        return self._git.lookup("remote", "get-url", "--", check_remote_name(name), none=NO_REMOTE)
 
     def remote_branch_commit(self, remote: str, branch: str) -> str | None:
         return self.remote_ref(remote, f"refs/heads/{branch}")
@@ -415,7 +429,7 @@ class Repository:
     # Objects
 
     def write_blob(self, data: bytes) -> str:
-        return self._git.line("hash-object", "-w", "--no-filters", "--stdin", stdin=data)
+        return self._made("hash-object", "-w", "--no-filters", "--stdin", stdin=data)
 
     def edit_tree(self, base_tree: str | None, edits: Mapping[str, bytes | Tree | None]) -> str:
         """A tree like `base_tree` but for the paths in `edits`: a file, a tree, or None to remove.
@@ -450,7 +464,12 @@ class Repository:
     def _make_tree(self, lines: Mapping[bytes, bytes]) -> str:
         stdin = b"".join(facts + b"\t" + name + b"\0" for name, facts in lines.items())
         # --missing: entries are not looked up, which in a partial clone would fetch each of them.
-        return self._git.line("mktree", "-z", "--missing", stdin=stdin)
+        return self._made("mktree", "-z", "--missing", stdin=stdin)
+
+    def _made(self, *words: str, stdin: bytes) -> str:
+        """The id of a new object."""
+        told = self._git.line(*words, stdin=stdin)
+        return understood(words[0], lambda: checked_id(told))
 
     def commit_tree(self, tree: str, parents: Sequence[str], message: str) -> str:
         """Raises PreflightFailed when git does not know whose name the commit is to carry."""
@@ -458,7 +477,7 @@ class Repository:
         done = self._git.run("commit-tree", *above, "-F", "-", tree, stdin=message.encode(), check=False)
         if done.status != 0:
             raise self._not_committed(done)
-        return done.text.strip()
+        return understood("commit-tree", lambda: checked_id(done.text.strip()))
 
     def commit_paths(self, paths: Sequence[str], message: str) -> str:
         """Commit files of the work tree on the present branch, and nothing else that is staged; gives its id.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from karrots.adapters import git_locks, process
 from karrots.errors import Failed, KarrotsError, LoginNeeded, TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+Answer = TypeVar("Answer")
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 NETWORK_SECONDS = 120.0
+NO_SUCH_TREE = re.compile(rb"not a valid object name|does not exist in|not a tree object", re.IGNORECASE)
 # What moves refs, here or elsewhere. Objects that nothing names yet are harmless, however far they came.
 CHANGING = frozenset({"update-ref", "push", "fetch", "add", "commit"})
 
@@ -95,10 +100,27 @@ class Git:
     def line(self, *words: str, stdin: bytes = b"") -> str:
         return os.fsdecode(self.run(*words, stdin=stdin).stdout).removesuffix("\n")
 
-    def lookup(self, *words: str) -> str | None:
-        """The one line git answers with, None when it says there is no such thing."""
+    def lookup(self, *words: str, none: int = 1) -> str | None:
+        """The one line git answers with; None when it says there is no such thing, by the status `none`.
+
+        A git that ended in any other way (killed, no memory, a broken repository) has not said so: ToolFailed.
+        """
         done = self.run(*words, check=False)
+        if done.status not in (0, none):
+            raise process.failed(done)
         return os.fsdecode(done.stdout).removesuffix("\n") or None if done.status == 0 else None
+
+    def object_id(self, *words: str) -> str | None:
+        """A lookup whose answer is the id of an object."""
+        found = self.lookup(*words)
+        return None if found is None else understood(words[0], lambda: checked_id(found))
+
+    def listing(self, *words: str) -> bytes:
+        """Of ls-tree; empty when git says that there is no such tree."""
+        done = self.run("ls-tree", "-z", *words, check=False)
+        if done.status != 0 and NO_SUCH_TREE.search(done.stderr) is None:
+            raise process.failed(done)
+        return done.stdout if done.status == 0 else b""
 
     def over_network(self, remote: str, *words: str, accept: Iterable[int] = (0,)) -> process.Completed:
         """Run what talks to a remote; raises LoginNeeded, TimedOut or ToolFailed that name the remote."""
@@ -113,6 +135,28 @@ class Git:
         if done.status not in accept:
             raise unreachable(remote, done)
         return done
+
+
+def understood(verb: str, read: Callable[[], Answer]) -> Answer:
+    """What `read` makes of git's answer; ToolFailed when it has another form than git gives it."""
+    try:
+        return read()
+    except (ValueError, IndexError) as error:
+        why = f"it is cut short or garbled: {error}"
+        raise ToolFailed(
+            f"the answer of git {verb} is not understood", argv=("git", verb), status=0, why=why
+        ) from error
+
+
+def is_object_id(text: str) -> bool:
+    return OBJECT_ID.fullmatch(text) is not None
+
+
+def checked_id(text: str) -> str:
+    """Raises ValueError for what is no id of an object."""
+    if not is_object_id(text):
+        raise ValueError(f"{text[:80]!r} is not the id of an object")
+    return text
 
 
 def unreachable(remote: str, done: process.Completed) -> KarrotsError:

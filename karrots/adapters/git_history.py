@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from karrots.errors import ToolFailed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -30,9 +32,16 @@ class Commit:
 
 def commits(git_dir: Path, revision: str, path: str | None, most: int) -> list[Commit]:
     """Newest first; `revision` is a commit id or `ID..ID`."""
-    with _opened(git_dir) as repo:
-        walk = repo.iter_commits(revision, paths=[path] if path else [], max_count=most)
-        return [_commit(found) for found in walk]
+    from git.exc import GitError
+
+    try:
+        with _opened(git_dir) as repo:
+            walk = repo.iter_commits(revision, paths=[path] if path else [], max_count=most)
+            return [_commit(found) for found in walk]
+    except (GitError, ValueError) as error:
+        argv = ("git", "rev-list", revision)
+        why = f"{type(error).__name__}: {error}"
+        raise ToolFailed("the history cannot be read", argv=argv, status=0, why=why, hint="git fsck") from error
 
 
 def _opened(git_dir: Path) -> git.Repo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from karrots.adapters.git_command import Git
+from karrots.adapters.git_command import Git, is_object_id
 from karrots.errors import UsageError
 
 BRANCH_LENGTH = 200
@@ -13,7 +13,6 @@ SHOWN_LENGTH = 60
 
 _BRANCH = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._/-]*")
 _REMOTE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-_OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 def quoted(text: str) -> str:
@@ -50,7 +49,7 @@ def _reserved(name: str) -> str:
         return "karrots keeps its ledger below karrots/"
     if name.startswith("refs/"):
         return "it reads as the full name of a ref"
-    if _OBJECT.fullmatch(name):
+    if is_object_id(name):
         return "it reads as a commit id"
     return ""
 
@@ -81,7 +80,3 @@ def clean_path(path: str) -> str:
             why="it has an empty part, '.', '..' or a line break",
         )
     return kept
-
-
-def is_object_id(text: str) -> bool:
-    return _OBJECT.fullmatch(text) is not None

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from karrots.adapters.git_names import clean_path, is_object_id
+from karrots.adapters.git_command import is_object_id
+from karrots.adapters.git_names import clean_path
 from karrots.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,13 +57,25 @@ def entries(listing: bytes) -> Iterator[Entry]:
         if line:
             facts, _, path = line.partition(b"\t")
             mode, kind, identity, size = facts.split()
+            if not is_object_id(os.fsdecode(identity)):
+                raise ValueError("a line without the id of an object")
             yield Entry(
                 os.fsdecode(path), int(mode, 8), kind.decode(), identity.decode(), -1 if size == b"-" else int(size)
             )
 
 
-def batch(answer: bytes) -> Iterator[bytes | None]:
-    """The contents in an answer of `git cat-file --batch`, None for each that is missing."""
+def batch(answer: bytes, count: int) -> list[bytes | None]:
+    """The contents in an answer of `git cat-file --batch`, None for each that is missing.
+
+    Raises ValueError when there are not `count` whole ones.
+    """
+    found = list(_batch(answer))
+    if len(found) != count:
+        raise ValueError(f"{len(found)} objects instead of {count}")
+    return found
+
+
+def _batch(answer: bytes) -> Iterator[bytes | None]:
     position = 0
     while position < len(answer):
         end = answer.index(b"\n", position)
@@ -72,6 +85,8 @@ def batch(answer: bytes) -> Iterator[bytes | None]:
             position = end + 1
             continue
         size = int(head.rpartition(b" ")[2])
+        if size < 0 or answer[end + 1 + size : end + 2 + size] != b"\n":
+            raise ValueError("an object is not as long as it is said to be")
         yield answer[end + 1 : end + 1 + size]
         position = end + size + 2
 

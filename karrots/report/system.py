@@ -8,7 +8,22 @@ from karrots.errors import Failed
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
-OTHERS = {errno.ENOTDIR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ELOOP, errno.ENAMETOOLONG}
+OTHERS = {
+    errno.ETIMEDOUT,
+    errno.ESTALE,
+    errno.EBUSY,
+    errno.EAGAIN,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+}
 
 
 def refusal(error: OSError) -> Failed | None:

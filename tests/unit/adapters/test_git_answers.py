@@ -1,0 +1,86 @@
+"""A git that was killed, or whose answer was cut short, has said nothing: least of all that something is not there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from karrots import app
+from karrots.adapters.git_command import Git
+from karrots.adapters.git_objects import batch, entries
+from karrots.errors import ToolFailed
+from tests.support.repositories import repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from karrots.adapters.git import Repository
+
+QUESTIONS: dict[str, Callable[[Repository], object]] = {
+    "rev-parse": lambda repo: repo.resolve("HEAD"),
+    "for-each-ref": lambda repo: repo.refs("refs/heads/"),
+    "tips": lambda repo: repo.tips("refs/heads/main"),
+    "tree": lambda repo: repo.tree_id("HEAD", "clusters"),
+    "names": lambda repo: repo.names("HEAD:clusters"),
+    "read": lambda repo: repo.read("HEAD", "karrots.yaml"),
+    "files": lambda repo: repo.files("HEAD", "clusters"),
+    "write": lambda repo: repo.write_blob(b"x"),
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    return repository(tmp_path / "fleet")
+
+
+def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    (folder / "git").write_text(f"#!/bin/sh\n{text}\n")
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_git_that_was_killed(
+    question: str, repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "bin", "kill -9 $$", monkeypatch)
+    monkeypatch.setattr(repo, "_git", Git(str(tmp_path / "bin/git"), repo.root))
+    with pytest.raises(ToolFailed):
+        QUESTIONS[question](repo)
+
+
+def test_a_revision_that_is_none(repo: Repository) -> None:
+    assert repo.resolve("nowhere") is None
+    assert repo.tree_id("nowhere", "clusters") is None
+    assert repo.names("nowhere:clusters") == {}
+    assert repo.names("HEAD:nowhere") == {}
+    assert repo.read("nowhere", "x") is None
+    assert repo.files("nowhere", "x") == {}
+    assert not repo.has_remote("nowhere")
+
+
+ONE = b"a" * 40 + b" blob 3\nabc\n"
+
+
+@pytest.mark.parametrize("answer", [ONE[:-1], ONE[:-3], ONE[:20], b"", ONE + ONE, ONE.replace(b"3", b"9"), b"x\n"])
+def test_an_answer_that_was_cut_short(answer: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        batch(answer, 1)
+
+
+def test_a_listing_that_was_garbled() -> None:
+    with pytest.raises(ValueError, match="id of an object"):
+        list(entries(b"100644 blob " + b"a" * 39 + b"\xff       3\tx\0"))
+
+
+def test_a_bug_report_takes_any_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(_: list[str]) -> int:
+        raise RuntimeError("git said \udcf9")
+
+    monkeypatch.setattr(app, "dispatch", broken)
+    assert app.run(["ls"]) == 70
+    assert "a bug in karrots" in capsys.readouterr().err
