@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20  # bytes; content is text that people write
 
 
-def content(path: Path) -> bytes:
-    """A file of a repository: never through a link, which could lead anywhere, and never more than `LARGEST`.
+def content(path: Path, largest: int = LARGEST) -> bytes:
+    """A file of a repository: never through a link, which could lead anywhere, and never more than `largest`.
 
     Raises UsageError for what is no regular file, FileNotFoundError where there is nothing.
     """
@@ -36,11 +36,11 @@ def content(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _not_content(path, "it is not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as source:
-            data = source.read(LARGEST + 1)
+            data = source.read(largest + 1)
     finally:
         os.close(descriptor)
-    if len(data) > LARGEST:
-        raise _not_content(path, f"it is larger than {LARGEST >> 20} MiB")
+    if len(data) > largest:
+        raise _not_content(path, f"it is larger than {largest >> 20} MiB")
     return data
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from karrots import clock, computer, files, places
-from karrots.errors import Failed, Interrupted, KarrotsError
+from karrots.errors import Failed, Interrupted, KarrotsError, UsageError
 from karrots.report.events import (
     Noted,
     StepFailed,
@@ -198,9 +198,8 @@ class Pipeline(Generic[ContextT_contra]):
 def journal_lines(folder: Path) -> Iterator[dict[str, Any]]:
     """What a run wrote; a line cut short by a kill is passed over."""
     try:
-        with (folder / "journal.jsonl").open("rb") as source:
-            data = source.read(JOURNAL_BYTES)
-    except OSError:
+        data = files.content(folder / "journal.jsonl", JOURNAL_BYTES)
+    except (OSError, UsageError):
         return
     for line in data.splitlines():
         try:

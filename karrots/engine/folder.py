@@ -102,12 +102,10 @@ class Folder:
     def load(self) -> State | None:
         """None where there is no state; raises Failed for one that cannot be read."""
         try:
-            text = self.state.read_bytes()
+            return _state(json_file.load(files.content(self.state)))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        try:
-            return _state(json_file.load(text))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (UsageError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise Failed(
                 f"the engine's state of cluster '{self.path.name}' cannot be read",
                 why=f"{self.state}: {error}",

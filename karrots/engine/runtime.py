@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from karrots import places
+from karrots import files, places
 from karrots.adapters.kube import Access, Object, kubeconfig
 from karrots.engine import components, content, ports, processes
 from karrots.engine.components import ALL, BASE, CONTROLLERS, FLUX, NAMESPACE, Layout
 from karrots.engine.folder import write_private
-from karrots.errors import Failed
+from karrots.errors import Failed, UsageError
 from karrots.spec import json_file
 
 if TYPE_CHECKING:
@@ -188,9 +188,9 @@ def write_access(folder: Folder, state: State) -> None:
 
 def access(folder: Folder) -> Access:
     try:
-        entry = json_file.load(folder.access.read_bytes())
+        entry = json_file.load(files.content(folder.access))
         server, ca, certificate, key = (_text(entry[name]) for name in ("server", "ca", "certificate", "key"))
-    except (ValueError, KeyError, TypeError) as error:
+    except (UsageError, ValueError, KeyError, TypeError) as error:
         raise Failed(
             f"{folder.access} cannot be read", why=f"{type(error).__name__}: {error}", hint="karrots engine list"
         ) from error

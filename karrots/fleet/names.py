@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from karrots.adapters.git_names import quoted
+from karrots.adapters.git_names import check_branch_name, quoted
 from karrots.errors import UsageError
 
 LENGTH = 28  # what is named after a cluster has as little as 32 (AWS load balancers), suffix included
@@ -15,6 +15,12 @@ _NAME = re.compile(r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?")
 # Kustomize drops the quotes around "${cluster_name}", and Flux substitutes text, so such a name would turn into a
 # boolean or nothing at all in somebody's manifest.
 YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+
+
+# Numbers of YAML 1.1 and 1.2, as far as a branch may be named so: 123, 1_000, 0x1f, 0o17, 0b1, 1.5, 1., 1e3.
+_SCALAR = re.compile(
+    r"0x[0-9a-f_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*\.?[0-9_]*(?:e-?[0-9_]+)?|\.(?:inf|nan)", re.IGNORECASE
+)
 
 
 def is_name(name: str) -> bool:
@@ -31,6 +37,21 @@ def check_name(name: str) -> str:
         why=_problem(name),
         hint=f"use '{suggestion}'" if _slug(name) else "use a name such as 'qa-feature-1234'",
     )
+
+
+def check_branch(name: str) -> str:
+    """The name of a branch that a cluster is to follow; UsageError when git or YAML would take it for something else.
+
+    Manifests may hold `${cluster_branch}` alone, and `123`, `on` or `1e3` would become a number or a truth value there.
+    """
+    check_branch_name(name)
+    if _SCALAR.fullmatch(name) or name.lower() in YAML_WORDS:
+        raise UsageError(
+            f"{quoted(name)} cannot be the branch of a cluster",
+            why="YAML reads it as a number or a truth value, and manifests carry branch names",
+            hint=f"karrots branch feature/{name}",
+        )
+    return name
 
 
 def _problem(name: str) -> str:

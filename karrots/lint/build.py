@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from karrots.spec.yaml_file import Document
 
 
+MAX_DEPTH = 64  # kustomizations
+
+
 @dataclass(frozen=True)
 class Object:
     """One Kubernetes object of a manifest; `at` leads to it in a List."""
@@ -93,6 +96,7 @@ class _Collector:
         self.tree = tree
         self.result = Build()
         self.entered: set[str] = set()
+        self.depth = 0
 
     def folder(self, folder: str, namespace: str) -> None:
         if folder in self.entered:  # kustomize refuses a cycle; here it only has to end
@@ -103,9 +107,14 @@ class _Collector:
             for path in self.tree.manifests(folder):
                 self._resource(path, namespace)
             return
+        if self.depth >= MAX_DEPTH:
+            self._report(file, 1, "too-deep", f"stands below {MAX_DEPTH} kustomizations, each of which names the next")
+            return
+        self.depth += 1
         for document in self.tree.documents(file)[:1]:
             if isinstance(document.value, dict):
                 self._kustomization(file, folder, document, namespace)
+        self.depth -= 1
 
     def _resource(self, path: str, namespace: str) -> None:
         if path in self.tree.folders:

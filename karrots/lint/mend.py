@@ -45,14 +45,22 @@ def _name_identity(at: Path, root: Any) -> None:
         value = value[step]
     post_build = _group(value["spec"], "postBuild", {})
     sources = _group(post_build, "substituteFrom", [])
+    if not isinstance(sources, list):
+        raise _not_mendable("substituteFrom")
     entry = {"kind": "ConfigMap", "name": CONFIG_MAP}
     if entry not in sources:
         # First, because later ones win: what the Kustomization names itself keeps its say.
         sources.insert(0, entry)
 
 
+def _not_mendable(key: str) -> UsageError:
+    return UsageError(f"'{key}' of a Kustomization cannot be mended", why="what it stands in is no group or list")
+
+
 def _group(parent: Any, key: str, empty: Any) -> Any:
     """The value at `key`; a missing or empty one becomes `empty`."""
+    if not isinstance(parent, dict):
+        raise _not_mendable(key)
     if not parent.get(key):
         parent[key] = empty
     return parent[key]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from karrots.adapters.git import check_branch_name
 from karrots.adapters.git_names import quoted
 from karrots.errors import Locked, NotFound, UsageError
-from karrots.fleet.names import derived_name
+from karrots.fleet.names import check_branch, derived_name
 from karrots.fleet.record import Parent
 from karrots.fleet.workspace import Workspace
 from karrots.ops.bringup import Cluster, Options, Planned, bring_up, draft, resumable
@@ -29,7 +28,7 @@ class BranchOptions(Options):
 def branch(settings: Settings, git_branch: str, name: str | None, options: BranchOptions) -> Cluster | Planned:
     workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
-    check_branch_name(git_branch)
+    check_branch(git_branch)
     commit, here = fork_point(workspace, options.source)
     warn_of_changes(settings, workspace, directory)
     workspace.ledger.refresh()

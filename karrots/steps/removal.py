@@ -70,7 +70,7 @@ def remembered(ctx: Context) -> Footprint:
 def read_footprint(file: Path) -> Footprint:
     """Raises Failed for a damaged one: what it names is what the proof looks for."""
     try:
-        held = json_file.load(file.read_bytes())
+        held = json_file.load(files.content(file))
         wrong = next((item for items in held.values() for item in items if not isinstance(item, str)), None)
         if wrong is not None or not all(port.isdecimal() and int(port) < 1 << 16 for port in held.get("ports", ())):
             raise ValueError("an entry has another form than karrots gives it")  # noqa: TRY301

@@ -57,7 +57,7 @@ def test_a_file_that_is_no_program(start: object, tmp_path: Path) -> None:
 
 def test_a_program_that_says_more_than_anybody_reads_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "MOST_OUTPUT", 1 << 20)
-    with pytest.raises(Failed, match="yes .* says more than 1 MiB"):
+    with pytest.raises(Failed, match=r"yes .* says more than 1 MiB"):
         process.run(["yes", "endlessly"], timeout=60)
 
 

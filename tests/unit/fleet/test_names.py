@@ -3,11 +3,12 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from karrots.errors import UsageError
-from karrots.fleet.names import YAML_WORDS, check_name, derived_name, is_name
+from karrots.fleet.names import YAML_WORDS, check_branch, check_name, derived_name, is_name
 
 NAME = re.compile(r"^[a-z]([a-z0-9-]{0,26}[a-z0-9])?$", re.ASCII)
 
@@ -80,3 +81,30 @@ def test_a_word_that_yaml_takes_for_something_else_is_refused(word: str) -> None
         check_name(word)
     assert "YAML" in error.value.why
     assert is_name(error.value.hint.removeprefix("use '").removesuffix("'"))
+
+
+@pytest.mark.parametrize(
+    "branch",
+    ["123", "1e3", "1_000", "0x1f", "0o17", "0b10", "1.5", "on", "No", "TRUE", "null", "y", "1e-3", "007"],
+)
+def test_a_branch_that_yaml_reads_as_something_else_is_refused(branch: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_branch(branch)
+    assert "YAML reads it" in caught.value.why
+    assert caught.value.hint == f"karrots branch feature/{branch}"
+
+
+@pytest.mark.parametrize(
+    "branch", ["feature/123", "v1.4", "1.2.3", "release-1", "123-fix", "2026-11-21", "online", "e3"]
+)
+def test_a_branch_that_yaml_reads_as_text_is_taken(branch: str) -> None:
+    assert check_branch(branch) == branch
+
+
+@given(st.from_regex(r"[a-z0-9_]{1,6}(\.[a-z0-9_]{0,4})?(e-?[0-9]{1,3})?", fullmatch=True))
+def test_a_branch_that_is_taken_is_text_to_a_reader_of_yaml(branch: str) -> None:
+    try:
+        check_branch(branch)
+    except UsageError:
+        return
+    assert isinstance(yaml.safe_load(f"a: {branch}")["a"], str)

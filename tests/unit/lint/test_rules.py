@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from karrots.errors import UsageError
 from karrots.lint import Finding, fix, lint
 from karrots.spec.identity import IDENTITY_VARIABLES
 
@@ -378,3 +379,19 @@ def test_fix_knows_the_variables_of_the_content() -> None:
     files = {path: data.encode() for path, data in texts.items()}
     assert list(fix(files, DIRECTORY)) == ["flux/apps.yaml"]
     assert fix(files | {"cluster.yaml": b"["}, DIRECTORY) == {}
+
+
+@pytest.mark.parametrize(
+    "more", ["postBuild: text", "postBuild: [a]", "postBuild: {substituteFrom: text}", "postBuild: 7"]
+)
+def test_fix_refuses_what_it_cannot_mend(more: str) -> None:
+    files = fleet() | {"flux/apps.yaml": child(more=more)}
+    with pytest.raises(UsageError, match="cannot be mended"):
+        fix({path: text.encode() for path, text in files.items()}, DIRECTORY, KNOWN)
+
+
+def test_a_chain_that_never_ends_is_a_finding() -> None:
+    names = [f"flux/c{number}/kustomization.yaml" for number in range(2000)]
+    chain = {name: f"resources: [../c{number + 1}]\n" for number, name in enumerate(names)}
+    files = fleet() | chain | {"flux/kustomization.yaml": "resources: [c0]\n"}
+    assert brief(found(files)) == [("too-deep", "flux/c63/kustomization.yaml", 1)]
