@@ -33,6 +33,8 @@ class Fault(Protocol):
 
     def garbled(self, data: bytes) -> bytes: ...
 
+    def status(self, status: int) -> int: ...
+
 
 class FaultPlan(Protocol):
     def next(self, site: str) -> Fault | None:
@@ -109,6 +111,10 @@ class effect:  # noqa: N801  (reads as a statement: `with effect("file", path)`)
     def garbled(self, data: bytes) -> bytes:
         """What came back, as the plan wants it to look."""
         return data if self._fault is None else self._fault.garbled(data)
+
+    def status(self, status: int) -> int:
+        """How a program ended, as the plan wants it."""
+        return status if self._fault is None else self._fault.status(status)
 
 
 def listen() -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SWITCH = "KARROTS_FAULTS_ALLOWED"
 CONSENT = "yes, break things"
-KINDS = ("kill", "error", "timeout", "full", "garbage", "slow")
+KINDS = ("kill", "error", "timeout", "full", "garbage", "died", "slow")
 MOMENTS = ("before", "during", "after")
 KEYS = ("at", "match", "when", "kind", "seed", "log", "skew")
 # An effect takes some milliseconds; a kill "during" it falls somewhere into them.
@@ -69,6 +69,8 @@ class Fault:
 
     def garbled(self, data: bytes) -> bytes:
         """Cut short, or with some bytes changed."""
+        if self.kind == "died":
+            return b""
         if self.kind != "garbage" or not data:
             return data
         if self.dice.random() < 0.5:
@@ -77,6 +79,9 @@ class Fault:
         for _ in range(max(1, len(data) // 50)):
             changed[self.dice.randrange(len(data))] = self.dice.randrange(256)
         return bytes(changed)
+
+    def status(self, status: int) -> int:
+        return -signal.SIGKILL if self.kind == "died" else status
 
 
 def _end() -> None:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,17 +83,16 @@ def run(
     try:
         with effect("run", _site(argv), whole=whole) as doing:
             done = _finished(argv, cwd, dict(env) if env is not None else environment(), stdin, timeout)
-            stdout = doing.garbled(done.stdout)
+            done = replace(done, status=doing.status(done.status), stdout=doing.garbled(done.stdout))
     except FileNotFoundError as error:
         raise missing(argv[0], cwd) from error
     except (subprocess.TimeoutExpired, TimeoutError) as error:
         raise TimedOut(f"{Path(argv[0]).name} did not answer within {timeout:.0f} s", why=shell_line(argv)) from error
     except OSError as error:
         raise not_run(argv, error) from error
-    completed = Completed(tuple(argv), done.status, stdout, done.stderr)
-    if check and completed.status != 0:
-        raise failed(completed)
-    return completed
+    if check and done.status != 0:
+        raise failed(done)
+    return done
 
 
 def _finished(argv: Sequence[str], cwd: Path | None, env: Mapping[str, str], stdin: bytes, timeout: float) -> Completed:

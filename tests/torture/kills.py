@@ -12,7 +12,7 @@ import random
 import re
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class Tormented:
     def settle(self) -> None:
         """Wait until the Terraform of a karrots that was killed has ended, and whatever git it had started."""
         end = time.monotonic() + SETTLE_SECONDS
-        while working := [p for p in self.world.processes() if is_at_work(p)]:
+        while working := self.world.at_work():
             if time.monotonic() > end:
                 raise Wrong(f"still at work after {SETTLE_SECONDS:.0f} s: {working}")
             psutil.wait_procs(working, timeout=0.05)
@@ -168,18 +168,18 @@ class Cases:
 # A prime, so that the first runs are spread over an operation.
 STRIDE = 7919
 KILLS = tuple(("kill", when) for when in faults.MOMENTS)
-FAILURES = (("error", "before"), ("error", "after"), ("timeout", "before"), ("full", "before"), ("garbage", "after"))
+FAILURES = (
+    ("error", "before"),
+    ("error", "after"),
+    ("timeout", "before"),
+    ("full", "before"),
+    ("garbage", "after"),
+    ("died", "after"),
+)
 
 
 def planned(plan: str) -> dict[str, Any]:
     return {effects.FAULTS: plan, faults.SWITCH: faults.CONSENT}
-
-
-def is_at_work(found: psutil.Process) -> bool:
-    """Not the API server of a cluster, which is meant to stay."""
-    with suppress(psutil.Error):
-        return found.status() != psutil.STATUS_ZOMBIE and "serve" not in found.cmdline()
-    return False
 
 
 def commit(world: FastWorld) -> None:
