@@ -164,6 +164,12 @@ def penned(case: Callable[[Random, Pen], None], *, seconds: float = 60.0) -> Wor
     """A world of cases on a fleet that is made anew for each."""
     from random import Random as Dice
 
+    return penned_by_number(lambda seed, pen: case(Dice(seed), pen), seconds=seconds)
+
+
+def penned_by_number(case: Callable[[int, Pen], None], *, seconds: float = 60.0) -> World:
+    """The same, for cases that are counted and not drawn."""
+
     @contextmanager
     def world(place: Place) -> Iterator[Run]:
         pen = Pen(place.folder)
@@ -171,7 +177,7 @@ def penned(case: Callable[[Random, Pen], None], *, seconds: float = 60.0) -> Wor
         def one(seed: int) -> None:
             pen.begin()
             with pen.unharmed():
-                case(Dice(seed), pen)
+                case(seed, pen)
 
         with caged(one, pen.settle, seconds=seconds) as cage:
             yield cage
