@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STUCK_SECONDS = 5.0  # of one and the same holder
-LOOK_SECONDS = (0.01, 0.05)
+# Of one and the same holder; a turn is a fetch, a commit and a push, and takes seconds where a hundred wait.
+STUCK_SECONDS = 30.0
+# Of a hundred who wait, one looks soon enough; all of them looking all the time would take a core.
+LONGEST_PAUSE = 0.4
 MARK_BYTES = 64
 
 
@@ -43,7 +45,7 @@ def turn(ledger: str, longest: float) -> Iterator[None]:
 
 def _wait(descriptor: int, longest: float) -> bool:
     began = since = time.monotonic()
-    seen = b""
+    seen, pause = b"", 0.02
     while time.monotonic() - began < longest:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,7 +55,8 @@ def _wait(descriptor: int, longest: float) -> bool:
                 seen, since = holder, time.monotonic()
             elif time.monotonic() - since > STUCK_SECONDS:
                 return False
-            time.sleep(SystemRandom().uniform(*LOOK_SECONDS))
+            time.sleep(SystemRandom().uniform(pause / 2, pause))
+            pause = min(LONGEST_PAUSE, 1.5 * pause)
         except OSError:
             return False  # a file system without locks
         else:
