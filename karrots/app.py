@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from karrots import __version__
-from karrots.errors import ExitCode, Interrupted, KarrotsError
+from karrots.errors import ExitCode, Interrupted, KarrotsError, redacted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def explain(error: KarrotsError, argv: list[str]) -> int:
         if is_very_verbose(argv):
             import traceback
 
-            streams.put(sys.stderr, "".join(traceback.format_exception(error)))
+            streams.put(sys.stderr, redacted("".join(traceback.format_exception(error))))
     except OSError:
         streams.forget(sys.stdout)  # it is full: the exit status has to tell
     return error.code
@@ -158,7 +158,7 @@ def report_bug(error: Exception, argv: list[str]) -> int:
     """The traceback goes into a file ready for an issue, one line to the terminal."""
     import traceback
 
-    report = "".join(traceback.format_exception(error))
+    report = redacted("".join(traceback.format_exception(error)))
     bug = Bug(
         f"a bug in karrots {__version__}: {type(error).__name__}",
         hint="the same command with -vv",

@@ -6,6 +6,7 @@ command to type. Nothing below the boundary prints or exits.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -33,16 +34,25 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+# A log-in in an address: all of it for web addresses, where the name alone may be a token, else the password.
+LOGINS = ((re.compile(r"(https?://)[^/\s@'\"]+@"), r"\1"), (re.compile(r"(\w://[^/\s:@'\"]*):[^/\s@'\"]*@"), r"\1@"))
+
+
+def redacted(text: str) -> str:
+    """`text` without the log-ins in addresses."""
+    for pattern, kept in LOGINS:
+        text = pattern.sub(kept, text)
+    return text
+
+
 class KarrotsError(Exception):
     """Base of every expected failure."""
 
     code: ExitCode = ExitCode.FAILED
 
     def __init__(self, message: str, *, why: str = "", hint: str = "", log: Path | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.why = why
-        self.hint = hint
+        self.message, self.why, self.hint = redacted(message), redacted(why), redacted(hint)
+        super().__init__(self.message)
         self.log = log
 
 
@@ -129,5 +139,5 @@ class ToolFailed(Failed):
         super().__init__(message, why=why or tail.strip(), hint=hint, log=log)
         self.argv = tuple(argv)
         self.status = status
-        self.tail = tail
+        self.tail = redacted(tail)
         self.diagnostics = tuple(diagnostics)

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from karrots.adapters import git_locks, process
+from karrots.adapters import git_locks, git_login, process
 from karrots.errors import Failed, KarrotsError, LoginNeeded, TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 Answer = TypeVar("Answer")
@@ -89,11 +89,19 @@ class Git:
             raise ToolMissing("git is not on this computer", why="it was looked for on PATH", hint="karrots doctor")
         return cls(os.path.abspath(program), folder)  # noqa: PTH100  (resolve() would follow a wrapper's link)
 
-    def run(self, *words: str, stdin: bytes = b"", timeout: float = 60.0, check: bool = True) -> process.Completed:
+    def run(
+        self,
+        *words: str,
+        stdin: bytes = b"",
+        timeout: float = 60.0,
+        check: bool = True,
+        more: Mapping[str, str] | None = None,
+    ) -> process.Completed:
+        """`more` is added to git's environment."""
         settings = [word for setting in SETTINGS for word in ("-c", setting)]
         return process.run(
             [self.program, *settings, *words],
-            cwd=self.folder, env=environment(), stdin=stdin, timeout=timeout, check=check,
+            cwd=self.folder, env=environment() | dict(more or {}), stdin=stdin, timeout=timeout, check=check,
             whole=words[0] in CHANGING,
         )  # fmt: skip
 
@@ -125,7 +133,7 @@ class Git:
     def over_network(self, remote: str, *words: str, accept: Iterable[int] = (0,)) -> process.Completed:
         """Run what talks to a remote; raises LoginNeeded, TimedOut or ToolFailed that name the remote."""
         try:
-            done = self.run(*words, timeout=NETWORK_SECONDS, check=False)
+            done = self.run(*words, timeout=NETWORK_SECONDS, check=False, more=self._login(remote, words[0]))
         except TimedOut as error:
             raise TimedOut(
                 f"the git remote '{remote}' did not answer within {NETWORK_SECONDS:.0f} s",
@@ -135,6 +143,10 @@ class Git:
         if done.status not in accept:
             raise unreachable(remote, done)
         return done
+
+    def _login(self, remote: str, verb: str) -> dict[str, str]:
+        deciding = os.fsdecode(self.run("config", "-z", "--get-regexp", git_login.DECIDING, check=False).stdout)
+        return git_login.hidden(deciding, remote, push=verb == "push", environment=environment())
 
 
 def understood(verb: str, read: Callable[[], Answer]) -> Answer:

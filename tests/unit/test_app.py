@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from karrots import errors
-from karrots.app import Bug, error_document, error_text, is_very_verbose, own_words, wants_json
-from karrots.errors import ExitCode, KarrotsError, ToolFailed
+from karrots import errors, places
+from karrots.app import (
+    Bug,
+    error_document,
+    error_text,
+    explain,
+    is_very_verbose,
+    own_words,
+    report_bug,
+    wants_json,
+)
+from karrots.errors import ExitCode, Failed, KarrotsError, ToolFailed
 
 
 @pytest.mark.parametrize(
@@ -92,3 +101,19 @@ def test_a_tool_that_failed_gives_its_last_words() -> None:
     error = ToolFailed("git push ended with status 1", argv=["git", "push"], status=1, tail="\nfatal: no\n")
     assert error.why == "fatal: no"
     assert error_document(error)["code"] == ExitCode.FAILED
+
+
+def test_a_log_in_in_an_address_is_in_no_message(capsys: pytest.CaptureFixture[str]) -> None:
+    address = "https://ada:Qz-secret@host.example/fleet.git"
+    status = explain(Failed(f"no {address}", why=f"fatal: '{address}'", hint=f"git ls-remote {address}"), [])
+    assert status == 8
+    told = capsys.readouterr().err
+    assert told.count("https://host.example/fleet.git") == 3
+    assert "Qz-secret" not in told
+
+
+def test_nor_in_a_report_of_a_bug(capsys: pytest.CaptureFixture[str]) -> None:
+    report_bug(ValueError("http://Qz-secret@host.example and ssh://git:Qz-secret@host.example"), ["ls", "-vv"])
+    for told in (capsys.readouterr().err, (places.state() / "bug.log").read_text()):
+        assert "http://host.example and ssh://git@host.example" in told
+        assert "Qz-secret" not in told
