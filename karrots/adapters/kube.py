@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -74,6 +75,15 @@ class Kube:
         self.access = access
         self._timeout = timeout
         self._client = ApiClient(settings)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """No answer is waited for longer than this while the block runs."""
+        before, self._timeout = self._timeout, min(self._timeout, seconds)
+        try:
+            yield
+        finally:
+            self._timeout = before
 
     def close(self) -> None:
         self._client.rest_client.pool_manager.clear()

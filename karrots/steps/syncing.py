@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots import clock
 from karrots.adapters import flux
-from karrots.adapters.kube import ApiUnreachable, Kube
+from karrots.adapters.kube import ApiRefused, ApiUnreachable, Kube
 from karrots.errors import Failed, KarrotsError, TimedOut
 from karrots.fleet import identity
 from karrots.pipeline import Done, Needed
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 TEND_SECONDS = 2.0
+# One answer is not waited for longer: an API server whose etcd has died is silent for a minute.
+API_SECONDS = 5.0
+PASSING = (429, 500, 503, 504)
 # A failure that stays the same this long while nothing else moves is not going to heal by itself.
 SETTLED_SECONDS = 20.0
 
@@ -55,20 +59,35 @@ def answers(kube: Kube) -> bool:
 def until(true: Callable[[], bool], ctx: Context, what: str, tend: Callable[[], object] | None = None) -> None:
     """Poll until it holds; meanwhile the provider mends what died, and `tend` what else may go astray.
 
-    Raises TimedOut.
+    An API server that is away for the moment is mended at once. Raises TimedOut.
     """
     end = time.monotonic() + ctx.timeout
     tended = time.monotonic()
-    while not true():
-        now = time.monotonic()
-        if now > end:
-            raise TimedOut(f"not yet so after {seconds_text(ctx.timeout)}: {what}", hint=ctx.run.resume)
-        if now - tended > TEND_SECONDS:
-            ctx.provider.tend(ctx.record)
-            if tend is not None:
-                tend()
-            tended = now
-        time.sleep(POLL_SECONDS)
+    with ctx.kube.within(API_SECONDS) if ctx.kube else nullcontext():
+        while True:
+            done, away = _now(true)
+            if done:
+                return
+            if time.monotonic() > end:
+                raise TimedOut(f"not yet so after {seconds_text(ctx.timeout)}: {what}", why=away, hint=ctx.run.resume)
+            if away or time.monotonic() - tended > TEND_SECONDS:
+                ctx.provider.tend(ctx.record)
+                if tend is not None:
+                    _now(tend)
+                tended = time.monotonic()
+            time.sleep(POLL_SECONDS)
+
+
+def _now(ask: Callable[[], object]) -> tuple[bool, str]:
+    """Whether it holds; when the API server cannot tell at the moment, the reason why."""
+    try:
+        return bool(ask()), ""
+    except ApiUnreachable as error:
+        return False, f"{error.message}: {error.why}"
+    except ApiRefused as error:
+        if error.status not in PASSING:
+            raise
+        return False, f"{error.message}: {error.why}"
 
 
 class InstallFlux:

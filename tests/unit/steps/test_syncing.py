@@ -1,0 +1,91 @@
+"""Waiting for a cluster whose parts die meanwhile."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from karrots.adapters.kube import Access, ApiRefused, ApiUnreachable, Kube
+from karrots.errors import TimedOut
+from karrots.steps.syncing import API_SECONDS, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from karrots.steps.context import Context
+
+AWAY = ApiUnreachable("the API server does not answer", why="timed out")
+
+
+class Cluster:
+    """Answers what it is given, one after the other, raises the errors among it, and counts how often it is mended."""
+
+    def __init__(self, *answers: bool | Exception, timeout: float = 300.0) -> None:
+        self.answers = iter(answers)
+        self.mended = 0
+        self.kube = Kube(Access("https://127.0.0.1:1", ""), timeout=30.0)
+        self.ctx = cast(
+            "Context",
+            SimpleNamespace(
+                timeout=timeout, record=None, provider=SimpleNamespace(tend=self.tend), kube=self.kube,
+                run=SimpleNamespace(resume="karrots sync qa"),
+            ),
+        )  # fmt: skip
+
+    def tend(self, _: object) -> None:
+        self.mended += 1
+
+    def look(self) -> bool:
+        answer = next(self.answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AWAY, ApiRefused("etcd is gone", status=500), ApiRefused("not yet", status=503), ApiRefused("busy", status=429)],
+)
+def test_an_api_server_that_goes_away_is_mended_at_once_and_waited_for(error: Exception) -> None:
+    cluster = Cluster(error, error, True)
+    until(cluster.look, cluster.ctx, "all is well")
+    assert cluster.mended == 2
+
+
+def test_what_it_refuses_for_good_is_an_error() -> None:
+    cluster = Cluster(ApiRefused("not yours", status=403), True)
+    with pytest.raises(ApiRefused, match="not yours"):
+        until(cluster.look, cluster.ctx, "all is well")
+
+
+def test_one_that_stays_away_is_named_in_the_end() -> None:
+    cluster = Cluster(AWAY, timeout=-1.0)
+    with pytest.raises(TimedOut, match="all is well") as caught:
+        until(cluster.look, cluster.ctx, "all is well")
+    assert caught.value.why == "the API server does not answer: timed out"
+
+
+def test_mending_may_find_it_away_too() -> None:
+    cluster = Cluster(AWAY, True)
+    errors: Iterator[Exception] = iter([AWAY])
+
+    def tend() -> None:
+        raise next(errors)
+
+    until(cluster.look, cluster.ctx, "all is well", tend)
+    assert cluster.mended == 1
+
+
+def test_nobody_waits_long_for_one_answer() -> None:
+    """An API server whose etcd has died is silent for a minute, and only then would it be mended."""
+    cluster = Cluster(True)
+    seen: list[float] = []
+
+    def look() -> bool:
+        seen.append(cluster.kube._timeout)
+        return True
+
+    until(look, cluster.ctx, "all is well")
+    assert (seen, cluster.kube._timeout) == ([API_SECONDS], 30.0)
