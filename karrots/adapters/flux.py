@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from karrots.adapters.kube import Kube, Object, condition
+from karrots.adapters.kube import Kube, Object, condition, group, parts, text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -209,15 +209,15 @@ def synced_as(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> bool:
     wanted, wanted_root = source(sync)["spec"], root(sync)["spec"]
     return (
         identity.get("data") == dict(variables)
-        and all(found["spec"].get(key) == value for key, value in wanted.items())
-        and all(top["spec"].get(key) == value for key, value in wanted_root.items())
+        and all(group(found, "spec").get(key) == value for key, value in wanted.items())
+        and all(group(top, "spec").get(key) == value for key, value in wanted_root.items())
     )
 
 
 def live_identity(kube: Kube) -> dict[str, str] | None:
     """What the cluster itself says it is; None when it was never told."""
     found = kube.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{IDENTITY}")
-    return None if found is None else dict(found.get("data") or {})
+    return None if found is None else {key: text(value) for key, value in group(found, "data").items()}
 
 
 def ask_to_look(kube: Kube, now: dt.datetime) -> None:
@@ -231,7 +231,7 @@ def ask_all(kube: Kube, now: dt.datetime) -> None:
         for obj in kube.list(collection):
             meta = obj["metadata"]
             if (condition(obj, "Ready") or {}).get("status") != "True":
-                path = f"{_in(collection, meta['namespace'])}/{meta['name']}"
+                path = f"{_in(collection, text(meta.get('namespace')))}/{meta['name']}"
                 kube.merge(path, {"metadata": {"annotations": {REQUESTED_AT: now.isoformat()}}})
 
 
@@ -251,22 +251,23 @@ def state(kube: Kube) -> FluxState:
 
 
 def _read(kind: str, obj: Object) -> FluxObject:
-    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    meta, spec, status = obj["metadata"], group(obj, "spec"), group(obj, "status")
+    namespace = text(meta.get("namespace"))
     ready = condition(obj, "Ready")
     # a chart's own revision is its version; that of the source it was packaged from is the commit
     seen = status.get("lastAppliedRevision") or status.get("observedSourceArtifactRevision")
-    revision = seen or (status.get("artifact") or {}).get("revision") or ""
+    revision = text(seen or group(status, "artifact").get("revision"))
     return FluxObject(
         kind=kind,
-        namespace=meta["namespace"],
+        namespace=namespace,
         name=meta["name"],
         ready=_truth(ready),
-        reason=(ready or {}).get("reason", ""),
-        message=(ready or {}).get("message", ""),
+        reason=text((ready or {}).get("reason")),
+        message=text((ready or {}).get("message")),
         revision=revision,
         suspended=bool(spec.get("suspend")),
-        follows_fleet=_follows_fleet(spec.get("sourceRef") or {}, meta["namespace"]),
-        depends=tuple(f"{d.get('namespace', meta['namespace'])}/{d['name']}" for d in spec.get("dependsOn") or ()),
+        follows_fleet=_follows_fleet(group(spec, "sourceRef"), namespace),
+        depends=tuple(f"{d.get('namespace', namespace)}/{d.get('name')}" for d in parts(spec.get("dependsOn"))),
     )
 
 
@@ -289,7 +290,7 @@ def freeze(kube: Kube) -> None:
 
 def frozen(kube: Kube) -> bool:
     found = kube.get(f"{_in(GIT_REPOSITORIES)}/{ROOT}")
-    return found is None or bool(found.get("spec", {}).get("suspend"))
+    return found is None or bool(group(found, "spec").get("suspend"))
 
 
 def makers(kube: Kube) -> list[FluxObject]:

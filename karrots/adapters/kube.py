@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from karrots.adapters.kube_answers import MOST_PAGES, Watched, decoded, is_object, whole
 from karrots.effects import effect
 from karrots.errors import Failed, LoginNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 Object = dict[str, Any]
@@ -39,7 +42,7 @@ class Access:
 
 
 class ApiUnreachable(Failed):
-    """The API server did not answer at all."""
+    """The API server did not answer, or not as one."""
 
 
 class ApiRefused(Failed):
@@ -75,6 +78,7 @@ class Kube:
         self.access = access
         self._timeout = timeout
         self._client = ApiClient(settings)
+        self._watched = Watched(self._client.rest_client.pool_manager)
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -98,31 +102,41 @@ class Kube:
         # the client encodes what it takes for JSON itself, and wants text for everything else
         payload = body if body is None or content_type.endswith("json") else json.dumps(body)
         answer, data = self._call(method, path, headers, payload)
-        text = bytes(data).decode("utf-8", "replace")
         is_json = answer.headers.get("Content-Type", "").startswith("application/json")
-        return int(answer.status), json.loads(text) if is_json and text else text
+        try:
+            return int(answer.status), decoded(data) if is_json and data else data.decode("utf-8", "replace")
+        except ValueError as error:
+            raise self._strange(f"what it says is no JSON: {error}") from error
 
     def _call(self, method: str, path: str, headers: dict[str, str], payload: object) -> tuple[Any, bytes]:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
-            with effect(method, path, whole=method != "GET") as asking:
+            with effect(method, path, whole=method != "GET") as asking, self._watched.within(self._timeout):
+                end = time.monotonic() + self._timeout
                 answer = self._client.call_api(
                     method, self.access.server + path, headers, payload, _request_timeout=self._timeout
                 )
-                return answer, asking.garbled(answer.response.data)
-        except (HTTPError, ApiException, OSError) as error:
+                return answer, asking.garbled(whole(answer.response, end))
+        except (HTTPError, HTTPException, ApiException, OSError) as error:
             raise ApiUnreachable(f"the API server at {self.access.server} does not answer", why=str(error)) from error
+
+    def _strange(self, why: str) -> ApiUnreachable:
+        return ApiUnreachable(
+            f"what answers at {self.access.server} is no API server", why=why, hint="look for a proxy or a log-in page"
+        )
 
     def _expect(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
         status, answer = self.request(method, path, body, content_type)
         if status < 300:
+            if not isinstance(answer, dict):
+                raise self._strange(f"{method} {path} was answered with: {str(answer)[:200]!r}")
             return answer
-        why = answer.get("message", "") if isinstance(answer, dict) else str(answer)[:400]
+        why = str(answer.get("message", "") if isinstance(answer, dict) else answer)[:400]
         if status == 401:
             raise LoginNeeded(f"the API server at {self.access.server} does not know us", why=why)
-        reason = answer.get("reason", "") if isinstance(answer, dict) else ""
+        reason = str(answer.get("reason", "")) if isinstance(answer, dict) else ""
         raise ApiRefused(f"{method} {path} was refused with {status}", status=status, reason=reason, why=why)
 
     def get(self, path: str) -> Object | None:
@@ -135,18 +149,30 @@ class Kube:
             raise
         return found
 
+    def _page(self, path: str) -> tuple[Sequence[Object], str] | None:
+        """Its items and where the next one begins; None where the kind is not served."""
+        page = self.get(path)
+        if page is None:
+            return None
+        meta, items = page.get("metadata") or {}, page.get("items") or []
+        following = meta.get("continue") or "" if isinstance(meta, dict) else None
+        if not isinstance(items, (list, tuple)) or not all(map(is_object, items)) or not isinstance(following, str):
+            raise self._strange(f"GET {path} was answered with something else than a list of objects")
+        return items, following
+
     def list(self, path: str, **query: str) -> Iterator[Object]:
         """All items of a collection, page by page; empty where the kind is not served."""
         following = ""
-        while True:
+        for _ in range(MOST_PAGES):
             asked = {"limit": str(PAGE), **query} | ({"continue": following} if following else {})
-            page = self.get(f"{path}?{urlencode(asked)}")
+            page = self._page(f"{path}?{urlencode(asked)}")
             if page is None:
                 return
-            yield from page.get("items") or ()
-            following = page.get("metadata", {}).get("continue", "")
+            items, following = page
+            yield from items
             if not following:
                 return
+        raise self._strange(f"the list {path} has no end")
 
     def create(self, collection: str, obj: Mapping[str, Any]) -> bool:
         """Make it unless it is there; True when it was made."""
@@ -207,8 +233,24 @@ def _encoded(file: Path) -> str:
 
 def condition(obj: Object, kind: str) -> Object | None:
     """The condition of that type, when it speaks of the object's present generation."""
-    generation = obj.get("metadata", {}).get("generation")
-    for found in obj.get("status", {}).get("conditions") or ():
+    generation = group(obj, "metadata").get("generation")
+    for found in parts(group(obj, "status").get("conditions")):
         if found.get("type") == kind and found.get("observedGeneration", generation) == generation:
             return dict(found)
     return None
+
+
+def group(obj: Any, key: str) -> Object:
+    """The group of keys at `key`, empty when there is none or something else stands there."""
+    found = obj.get(key) if isinstance(obj, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def parts(found: Any) -> Sequence[Object]:
+    """Those of a list that are groups of keys."""
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, (list, tuple)) else []
+
+
+def text(found: Any) -> str:
+    """What stands there, as text; '' for nothing."""
+    return found if isinstance(found, str) else "" if found is None else str(found)

@@ -173,7 +173,7 @@ def to_json(record: Record) -> str:
         around = text[max(0, error.start - 40) : error.start + 20].strip()
         raise UsageError(
             f"the cluster '{record.name}' cannot be written down",
-            why=f"this is not UTF-8 text: {ascii(around)}",
+            why=f"this is not UTF-8 text: {around!a}",
             hint="name folders and values in UTF-8",
         ) from error
     return text

@@ -224,7 +224,7 @@ def states(random: Random) -> None:
     from karrots.adapters.terraform_store import StateStore
     from tests.support.terraform import lock_info, state
 
-    folder = emptied(_scratch())
+    folder = emptied(scratch())
     store = StateStore(folder / "state")
     store.acquire(lock_info("one"), "ada")
     good = state(3, resources=2)
@@ -263,7 +263,7 @@ def _host() -> str:
     return socket.gethostname()
 
 
-def _scratch() -> Path:
+def scratch() -> Path:
     from karrots import places
 
     return places.state() / "scratch"
