@@ -212,10 +212,10 @@ class Kube:
 
 
 def kubeconfig(name: str, access: Access) -> Object:
-    """A self-contained kubeconfig document with one context called `name`."""
+    """A kubeconfig document with one context called `name`; of a key it only says in which file it is."""
     user: Object = {"token": access.token} if access.token else {}
     if access.certificate and access.key:
-        user = {"client-certificate-data": _encoded(access.certificate), "client-key-data": _encoded(access.key)}
+        user = {"client-certificate": str(access.certificate), "client-key": str(access.key)}
     ca = base64.b64encode(access.ca.encode()).decode()
     return {
         "apiVersion": "v1",
@@ -225,10 +225,6 @@ def kubeconfig(name: str, access: Access) -> Object:
         "users": [{"name": name, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
     }
-
-
-def _encoded(file: Path) -> str:
-    return base64.b64encode(file.read_bytes()).decode()
 
 
 def condition(obj: Object, kind: str) -> Object | None:

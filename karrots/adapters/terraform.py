@@ -12,8 +12,8 @@ import os
 import re
 import signal
 import sys
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from karrots.adapters.terraform_events import (
     Drifted,
     Event,
     Planned,
+    ProvisionerSaid,
     Said,
     StateSaved,
     Summary,
@@ -33,11 +34,11 @@ from karrots.adapters.terraform_events import (
 from karrots.adapters.terraform_run import follow
 from karrots.adapters.terraform_store import UNSAVED, StateLocked
 from karrots.adapters.terraform_tool import Tool, locate
-from karrots.adapters.terraform_values import Output, masked, outputs
+from karrots.adapters.terraform_values import COVER, SUPPRESSED, Output, masked, outputs
 from karrots.errors import Diagnostic, Failed, KarrotsError, Refused, ToolFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from karrots.adapters.terraform_state import StateServer
 
@@ -225,6 +226,7 @@ class Root:
             )
         finally:
             self._end()
+            cover_log(self.log, heard.secretive)
         if heard.status not in accepted:
             if self._state and self._state.blocked:
                 raise self._state.blocked
@@ -284,19 +286,45 @@ class _Heard:
     listener: Callable[[Event], None]
     status: int = 0
     events: list[Event] = field(default_factory=list)
+    secretive: set[str] = field(default_factory=set)
 
     def __call__(self, line: str) -> None:
-        event = decode(line)
+        event = self._covered(decode(line))
         if event is None:
             return
         self.events.append(event)
         self.listener(event)
+
+    def _covered(self, event: Event | None) -> Event | None:
+        """`secretive` are the resources whose provisioners hold secrets, and are known by that before they fail."""
+        match event:
+            case ProvisionerSaid(address=address, text=text) if text == SUPPRESSED:
+                self.secretive.add(address)
+            case DiagnosticSeen(diagnostic=told) if told.address in self.secretive:
+                return replace(event, diagnostic=replace(told, detail=COVER))
+        return event
 
     def of(self, kind: type[_Kind]) -> list[_Kind]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def tail(self) -> str:
         return "\n".join(said.text for said in self.of(Said))[-process.TAIL_BYTES :]
+
+
+def cover_log(log: Path, secretive: Collection[str]) -> None:
+    """Take out of Terraform's own lines what its errors tell of the provisioners of these resources."""
+    if secretive:
+        lines = log.read_bytes().splitlines(keepends=True)
+        files.write(log, b"".join(_covered_line(line, secretive) for line in lines))
+
+
+def _covered_line(line: bytes, secretive: Collection[str]) -> bytes:
+    with suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        message = json.loads(line)
+        if message["diagnostic"].get("address") in secretive:
+            message["diagnostic"]["detail"] = COVER
+            return json.dumps(message).encode() + b"\n"
+    return line
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

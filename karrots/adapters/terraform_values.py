@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 COVER = "(sensitive)"
+# What Terraform shows instead of what a provisioner says whose settings hold a secret. When that provisioner fails, it
+# shows all of it, and the command, in the error all the same.
+SUPPRESSED = "(output suppressed due to sensitive value in config)"
 
 # `terraform show -json` has everything in clear. What is not listed here is dropped: `variables` and `configuration`
 # have no marks that say which values are secret (https://developer.hashicorp.com/terraform/internals/json-format).

@@ -8,11 +8,12 @@ from karrots.cli.session import Session, verb, write
 def command(session: Session, name: OptionalName = None) -> None:
     """Print a kubeconfig for one cluster.
 
-    It holds credentials: keep it private.
+    Of a local cluster it names the private files of the credentials, so it
+    holds as long as the cluster lives, and only on this computer.
 
     [bold]Examples[/]
 
-      (umask 077; karrots kubeconfig qa > qa.kubeconfig)
+      karrots kubeconfig qa > qa.kubeconfig
     """
     from karrots.ops.reach import kubeconfig_text
 

@@ -82,6 +82,19 @@ output "password" {
 output "plain" { value = "seen" }
 """
 
+SECRETIVE = """
+variable "password" {
+  type      = string
+  sensitive = true
+}
+resource "terraform_data" "holder" {
+  provisioner "local-exec" {
+    command     = "echo $PASSWORD; exit 3"
+    environment = { PASSWORD = var.password }
+  }
+}
+"""
+
 # A program that applies until it is killed itself.
 APPLIER = """
 import sys
@@ -200,6 +213,18 @@ def test_secrets_are_in_no_event_log_or_picture(make: Callable[..., Root], heard
     assert shown_state["values"]["outputs"]["plain"]["value"] == "seen"
     everything = f"{heard} {shown} {shown_state} {made.outputs()} {made.log.read_text()}"
     assert "hush-hush" not in everything
+
+
+def test_a_failing_provisioner_that_holds_a_secret_tells_none(make: Callable[..., Root], heard: Listener) -> None:
+    """Terraform hides its output, and then shows it in the error."""
+    made = make(SECRETIVE, password="hunter2-hunter2")
+    with pytest.raises(ToolFailed, match=r"apply failed at terraform_data\.holder") as caught:
+        made.apply(made.plan())
+    assert COVER in caught.value.why
+    told = f"{caught.value.why}{caught.value.diagnostics}{list(heard)}{made.log.read_text()}"
+    assert "hunter2" not in told
+    assert "local-exec provisioner error" in made.log.read_text()
+    assert made.log.stat().st_mode & 0o777 == 0o600
 
 
 def test_files_of_a_run_are_readable_by_their_owner_alone(make: Callable[..., Root]) -> None:
