@@ -243,13 +243,10 @@ class Repository:
         told = self._git.run(*words, "--", clean_path(path) or ".").stdout
         return [os.fsdecode(line[3:]) for line in told.split(b"\0") if line]
 
-    def diff(
-        self, old: str | None, new: str | None, *, stat: bool = False, context: int = 3, colour: bool = False
-    ) -> str:
+    def diff(self, old: str | None, new: str | None, *, stat: bool = False, context: int = 3) -> str:
         """Git's diff of two trees (`REV`, `REV:path` or an id); None is a tree with nothing in it."""
         form = ["--stat=100", "--summary"] if stat else ["--patch", f"--unified={context}"]
-        shade = ["--color=always"] if colour else []
-        words = ["-r", "-M", "--no-ext-diff", "--no-textconv", *form, *shade]
+        words = ["-r", "-M", "--no-ext-diff", "--no-textconv", *form]
         return self._diff_tree(words, old, new).decode("utf-8", "replace")
 
     def changed_paths(self, old: str | None, new: str | None) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.02
 READ_BYTES = 1024 * 1024
+LONGEST_LINE = 16 * 1024 * 1024
 # Both read from a pipe that only we can write to: they get a line at our word, and its end at our death.
 GATE = 'read -r _ && exec "$@" </dev/null'
 WATCH = 'read -r _ || kill -INT "$1"'
@@ -114,6 +115,9 @@ class _Run:
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             for line in lines:
                 self._say(line)
+            if len(self._rest) > LONGEST_LINE:  # a line is kept until it ends, and this one may never
+                self._say(self._rest)
+                self._rest = b""
 
     def _say(self, line: bytes) -> None:
         self._on_line(line.decode("utf-8", "replace"))

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import threading
 from contextlib import suppress
@@ -17,11 +18,12 @@ from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from karrots.adapters.terraform_store import Acquired, StateLocked, StateMalformed, StateStore
 from karrots.effects import effect
 from karrots.errors import Failed, KarrotsError
+from karrots.spec import json_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["StateServer", "StateStore"]
 
 MAXIMUM_BYTES = 100 * 1024 * 1024
+LENGTH = re.compile(r"[0-9]{1,15}")
 USER = "karrots"
 # How soon the server notices that it shall stop; http.server's own half a second would be felt in every verb.
 POLL_SECONDS = 0.02
@@ -188,12 +191,12 @@ class _Handler(BaseHTTPRequestHandler):
         given = self.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), self.server.authorization.encode()):
             return _Answer(HTTPStatus.UNAUTHORIZED, headers=(("WWW-Authenticate", 'Basic realm="karrots"'),))
-        if urlsplit(self.path).path != "/state":
+        if self.path.partition("?")[0] != "/state":
             return _Answer(HTTPStatus.NOT_FOUND)
         length = self.headers.get("Content-Length")
         if length is None and self.command in {"POST", "LOCK", "UNLOCK"}:
             return _Answer(HTTPStatus.LENGTH_REQUIRED)
-        if length is not None and not length.isdecimal():
+        if length is not None and not LENGTH.fullmatch(length):
             return _Answer(HTTPStatus.BAD_REQUEST)
         if int(length or 0) > MAXIMUM_BYTES:
             self.server.state.say(f"a Terraform state of {length} bytes was refused, {MAXIMUM_BYTES} is the most")
@@ -202,10 +205,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drain(self) -> None:
         length = self.headers.get("Content-Length", "")
-        if length.isdecimal():
+        if LENGTH.fullmatch(length):
             self.rfile.read(min(int(length), DRAINED_BYTES))
 
     def _guarded(self, action: Callable[[bytes], _Answer], body: bytes) -> _Answer:
+        if len(body) != int(self.headers.get("Content-Length", 0)):
+            return self._refused(HTTPStatus.BAD_REQUEST, "a request about the Terraform state was cut short")
         try:
             return action(body)
         except StateLocked as error:
@@ -231,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _post(self, body: bytes) -> _Answer:
         if self.headers.get("Content-MD5", _md5(body)) != _md5(body):
             return self._refused(HTTPStatus.BAD_REQUEST, "a Terraform state arrived damaged")
-        lock_id = parse_qs(urlsplit(self.path).query).get("ID", [""])[0]
+        lock_id = parse_qs(self.path.partition("?")[2]).get("ID", [""])[0]
         self._store.put(body, lock_id)
         return _Answer(HTTPStatus.OK)
 
@@ -271,10 +276,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _lock_info(body: bytes) -> dict[str, Any]:
     try:
-        info = json.loads(body)
+        info = json_file.load(body)
         if not info["ID"]:
             raise KeyError("ID")  # noqa: TRY301
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise StateMalformed("what was sent is not a Terraform lock", why=repr(error)) from error
     return dict(info)
 

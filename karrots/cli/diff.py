@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from karrots.cli.session import Session, verb
-from karrots.cli.texts import difference_text
+from karrots.cli.texts import difference_text, painted
 from karrots.errors import ExitCode
 
 
@@ -31,11 +31,18 @@ def command(
 
       karrots diff main feature/JIRA-1234 --exit-code
     """
+    import os
     import sys
 
     from karrots.ops.diff import diff
 
-    result = diff(session.settings, a, b, stat=stat, colour=sys.stdout.isatty() and session.output == "text")
-    session.show(result, lambda: difference_text(result), lambda: [file.path for file in result.files])
+    result = diff(session.settings, a, b, stat=stat)
+    in_colour = sys.stdout.isatty() and not stat and not os.environ.get("NO_COLOR")
+    session.show(
+        result,
+        lambda: difference_text(result),
+        lambda: [file.path for file in result.files],
+        paint=painted if in_colour else None,
+    )
     if exit_code and result.differs:
         raise typer.Exit(ExitCode.DIFFERENCES)

@@ -20,4 +20,4 @@ def command(session: Session, name: OptionalName = None) -> None:
 
     _, found = way(session.settings, name)
     text = f"export KUBECONFIG={shlex.quote(found.kubeconfig)}\nexport KARROTS_CLUSTER={shlex.quote(found.cluster)}\n"
-    session.show(found, lambda: text, lambda: [found.cluster])
+    session.show(found, lambda: text, lambda: [found.cluster], exact=True)

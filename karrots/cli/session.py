@@ -93,10 +93,22 @@ class Session:
             return ""
         return answer(f"This destroys the cluster '{name}'. Type its name: ")
 
-    def show(self, result: Any, text: Callable[[], str], names: Callable[[], list[str]]) -> None:
-        """The one place where a result meets stdout."""
+    def show(
+        self,
+        result: Any,
+        text: Callable[[], str],
+        names: Callable[[], list[str]],
+        *,
+        paint: Callable[[str], str] | None = None,
+        exact: bool = False,
+    ) -> None:
+        """The one place where a result meets stdout, and where nothing in it may steer the terminal.
+
+        `paint` puts colours on what is clean; `exact` is for text that a shell reads, and not a person.
+        """
         if self.output is Format.text:
-            write(text())
+            plain = text() if exact else clean(text())
+            write(paint(plain) if paint else plain)
         elif self.output is Format.name:
             write("".join(f"{' '.join(clean(name).split())}\n" for name in names()))
         else:
@@ -105,7 +117,7 @@ class Session:
 
 def answer(question: str) -> str:
     """What is typed; a Ctrl-C ends the line that the question stands on."""
-    streams.put(sys.stderr, question)
+    streams.put(sys.stderr, clean(question))
     try:
         return sys.stdin.readline().strip()
     except KeyboardInterrupt:

@@ -157,7 +157,7 @@ def difference_text(found: Difference) -> str:
     head = f"{a} → {b}: {files} of content differ" if found.files else f"{a} → {b}: same content"
     parts = [head + "\n"]
     if found.patch:
-        parts += ["\n", _kept_colour(found.patch)]
+        parts += ["\n", found.patch]
     parts += _settings("overrides", found.overrides)
     parts += _settings("identity (always differs)", found.identity)
     return "".join(parts)
@@ -173,12 +173,19 @@ def _settings(title: str, settings: tuple[Setting, ...]) -> list[str]:
     ]
 
 
-def _kept_colour(patch: str) -> str:
-    """Git's own colour codes stay; every other control character goes."""
-    import re
+# How a line of a diff begins, and its colour: the longest beginning that fits counts.
+SHADES = {"diff --git": "1", "index ": "1", "--- ": "1", "+++ ": "1", "@@": "36", "+": "32", "-": "31"}
 
-    pieces = re.split(r"(\x1b\[[0-9;]*m)", patch)
-    return "".join(piece if piece.startswith("\x1b[") else clean(piece) for piece in pieces)
+
+def painted(text: str) -> str:
+    """A diff in colours of our own: content may hold colour codes too, and some of them hide text."""
+    return "".join(_painted(line) for line in text.splitlines(keepends=True))
+
+
+def _painted(line: str) -> str:
+    bare = line.rstrip("\n")
+    begins = max((start for start in SHADES if bare.startswith(start)), key=len, default=None)
+    return f"\x1b[{SHADES[begins]}m{bare}\x1b[m\n" if begins else line
 
 
 def lint_text(linted: Linted) -> str:

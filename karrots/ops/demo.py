@@ -190,7 +190,7 @@ def changed(teller: Teller, checkout: Checkout, fleet: Path) -> None:
 
 def compared(teller: Teller) -> None:
     with teller.chapter("the two compared", f"karrots diff {PARENT} {COPY}"):
-        found = diff(teller.settings, PARENT, COPY, stat=False, colour=False)
+        found = diff(teller.settings, PARENT, COPY, stat=False)
         if [file.path for file in found.files] != ["flux/apps/front/deployment.yaml"]:
             raise Failed("the diff shows something else than the story's change")
         for line in found.patch.splitlines():

@@ -46,7 +46,7 @@ class Difference:
         return bool(self.files or self.overrides)
 
 
-def diff(settings: Settings, a: str, b: str, *, stat: bool, colour: bool) -> Difference:
+def diff(settings: Settings, a: str, b: str, *, stat: bool) -> Difference:
     workspace = Workspace.open(settings.start, settings.warn)
     left, right = side(workspace, a), side(workspace, b)
     repo = workspace.repo
@@ -54,7 +54,7 @@ def diff(settings: Settings, a: str, b: str, *, stat: bool, colour: bool) -> Dif
         a=left,
         b=right,
         files=tuple(File(status, path) for status, path in repo.changed_paths(left.tree, right.tree)),
-        patch=repo.diff(left.tree, right.tree, stat=stat, colour=colour),
+        patch=repo.diff(left.tree, right.tree, stat=stat),
         identity=compare(left.identity, right.identity) if left.cluster and right.cluster else (),
         overrides=compare(left.overrides, right.overrides),
     )

@@ -9,6 +9,9 @@ import pytest
 import yaml
 
 from karrots.cli.root import VERBS
+from karrots.cli.texts import painted
+from karrots.engine import folder
+from karrots.engine.components import PORT_NAMES
 from karrots.errors import ExitCode, KarrotsError
 from karrots.fleet.record import Parent
 from tests.cli.conftest import lines_of_json
@@ -256,3 +259,23 @@ def test_no_word_at_all_shows_the_verbs(tmp_path: Path, karrots: CommandLine) ->
     told = karrots(cwd=tmp_path, expect=ExitCode.USAGE)
     assert all(f" {name} " in told.out for name, verb in VERBS.items() if not verb.hidden)
     assert told.err == ""
+
+
+def test_content_cannot_steer_the_terminal_with_or_without_colour(
+    peopled: Fleet, karrots: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peopled.git("switch", "--quiet", "feature/story")
+    peopled.commit({"clusters/qa/flux/x.yaml": "a: \x1b[8mhidden\x1b[2J\x9b\u202e\n"})
+    plain = karrots("diff", "qa", "story", cwd=peopled.qa).out
+    assert "+a: [8mhidden[2J\n" in plain
+    assert not set("\x1b\x9b\u202e") & set(plain)
+    assert "\x1b[32m+a: [8mhidden[2J\x1b[m\n" in painted(plain)
+
+
+def test_logs_of_clusters_cannot_steer_the_terminal(fleet: Fleet, karrots: CommandLine) -> None:
+    place = folder.of("01a")
+    place.prepare()
+    place.save(folder.State("01a", "qa\x1b[2J", "/x", 1, dict.fromkeys(PORT_NAMES, 9), "2026-11-21T07:00:00Z"))
+    place.log("etcd").write_text("\x1b]0;title\x07said\n")
+    assert karrots("engine", "logs", "01a", cwd=fleet.qa).out == "etcd: ]0;titlesaid\n"
+    assert "\x1b" not in karrots("engine", "status", "01a", cwd=fleet.qa).out

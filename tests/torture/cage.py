@@ -91,6 +91,7 @@ class Cage:
         """In the child, to its end; nothing of the parent's clean-up may run here."""
         try:
             _bound_memory()
+            _close_terminal()
             self._settle()
             with os.fdopen(asks, "rb") as questions, os.fdopen(answers, "wb") as told:
                 for line in questions:
@@ -132,6 +133,13 @@ def caged(
         yield cage
     finally:
         cage.end()
+
+
+def _close_terminal() -> None:
+    """Programs that a case starts read nothing and write to nobody."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(nowhere, descriptor)
 
 
 def _bound_memory() -> None:

@@ -384,6 +384,8 @@ VALUES: tuple[str, ...] = (
     "nodes..count=1", "kubernetes=1.36", "a.b.c.d.e.f=1", "cluster", "fleet", "exit-codes", "last", "true", "sh",
     "terraform", "%s%n", "{0}", "[bold]x[/]",
 )  # fmt: skip
+# Folders that are not the fleet's; `init` may make a repository in any of them.
+ELSEWHERE = {"-C", "--dir"}
 # What goes on until it is stopped, builds, or waits for people.
 LONG = {("demo",), ("engine", "build"), ("engine", "up")}
 NEVER = {"--watch", "-w", "--install-completion", "--show-completion"}
@@ -404,7 +406,10 @@ def command_lines(random: Random, pen: Pen) -> None:
         words.insert(random.randrange(len(words) + 1), random.choice(VALUES))
     if NEVER & set(words) or tuple(words[:2]) in LONG or words[0] == "demo":
         return
-    cwd = random.choice((pen.qa, pen.qa, pen.root, pen.outside, pen.git_dir))
+    cwd = random.choice((pen.qa, pen.qa, pen.root, pen.git_dir, pen.outside))
+    if "init" in words:  # it writes where it is told to; that place is the fleet, and no other
+        cwd = pen.qa
+        words = [word for word in words if word not in ELSEWHERE]
     pen.run(*words, cwd=cwd)
 
 

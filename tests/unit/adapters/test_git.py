@@ -236,7 +236,6 @@ class TestComparing:
         text = repo.diff("HEAD:clusters/qa", "HEAD:clusters/prod")
         assert "-provider: local\n+provider: eks\n" in text
         assert "a/cluster.yaml" in text
-        assert "\x1b[" in repo.diff("HEAD:clusters/qa", "HEAD:clusters/prod", colour=True)
         assert "cluster.yaml" in repo.diff("HEAD:clusters/qa", "HEAD:clusters/prod", stat=True)
         assert repo.changed_paths("HEAD:clusters/qa", "HEAD:clusters/prod") == [
             ("M", "cluster.yaml"), ("D", "flux/kustomization.yaml"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from karrots.adapters import process
+from karrots.adapters import process, terraform_run
 from karrots.adapters.terraform_events import Stopping
 from karrots.adapters.terraform_run import follow
 from karrots.errors import ToolMissing
@@ -287,3 +287,16 @@ def test_who_cannot_note_a_process_does_not_begin_it(run: Run) -> None:
 def test_a_program_that_is_not_there(run: Run) -> None:
     with pytest.raises(ToolMissing, match="no-such-program"):
         run("no-such-program")
+
+
+def test_a_line_that_never_ends_is_not_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terraform_run, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(terraform_run, "READ_BYTES", 600)
+    lines: list[str] = []
+    status = follow(
+        [sys.executable, "-c", "print('x' * 5000); print('end')"], cwd=tmp_path, env={}, log=tmp_path / "log",
+        on_start=lambda _: None, on_line=lines.append, on_stop=lambda _: None, grace=60,
+    )  # fmt: skip
+    assert status == 0
+    assert "".join(lines) == "x" * 5000 + "end"
+    assert max(map(len, lines)) <= 1600

@@ -248,3 +248,28 @@ def test_an_operation_that_lost_its_cluster_is_refused(server: StateServer, tmp_
         assert after.store.serial == 6
         assert unlock(after, "two") == 200
     assert said[0].startswith("the Terraform state is closed to operation 1: it was stopped for longer than its lease")
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "+1", "1_0", "\u0663", "x", ""])
+def test_a_length_that_is_none_is_refused(server: StateServer, length: str) -> None:
+    assert ask(server, "POST", state(1), headers={"Content-Length": length.encode().decode("latin-1")})[0] == 400
+
+
+@pytest.mark.parametrize("path", ["//[", "http://[/state", "/../state", "/state/", "*"])
+def test_another_path_is_not_there(server: StateServer, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.address[0]), 10) as peer:
+        token = base64.b64encode(f"karrots:{server.address[1]}".encode()).decode()
+        peer.sendall(f"GET {path} HTTP/1.1\r\nAuthorization: Basic {token}\r\n\r\n".encode())
+        assert b" 404 " in peer.recv(1 << 12)
+
+
+def test_a_body_that_ends_early_is_refused_though_it_reads_as_a_state(server: StateServer, said: list[str]) -> None:
+    assert lock(server) == 200
+    with socket.create_connection(("127.0.0.1", server.address[0]), 10) as peer:
+        token = base64.b64encode(f"karrots:{server.address[1]}".encode()).decode()
+        fields = f"Authorization: Basic {token}\r\nContent-Length: 5000\r\n\r\n"
+        peer.sendall(f"POST /state?ID=one HTTP/1.1\r\n{fields}".encode() + state(1))
+        peer.shutdown(socket.SHUT_WR)
+        assert b" 400 " in peer.recv(1 << 12)
+    assert server.store.read() is None
+    assert "cut short" in said[-1]
