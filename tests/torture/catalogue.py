@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.torture import fuzz, kills, races
+from tests.torture import fuzz, fuzz_fleet, fuzz_net, injection, kills, races
 
 if TYPE_CHECKING:
     from tests.torture.frame import Torture
 
-MODULES = (kills, races, fuzz)
+MODULES = (kills, races, fuzz, fuzz_fleet, fuzz_net, injection)
 ROWS: tuple[Torture, ...] = tuple(torture for module in MODULES for torture in module.ROWS)
