@@ -263,7 +263,7 @@ class Repository:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         done = self._git.run("merge-base", "--is-ancestor", "--end-of-options", old, new, check=False)
-        if done.status > 1:
+        if done.status not in (0, 1):
             raise process.failed(done)
         return done.status == 0
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 1
 ROOM = 8 * 2**30
+ENDED = 143
 # Of one worker; what hangs is a failure too.
 PATIENCE_SECONDS = 3 * 3600.0
 
@@ -132,7 +134,7 @@ class Worker:
         errors = self._folder / "errors"
         with errors.open("wb") as sink:
             child = subprocess.Popen(argv, env=given, stdout=subprocess.PIPE, stderr=sink, text=True)
-        guard = threading.Timer(PATIENCE_SECONDS, child.kill)
+        guard = threading.Timer(PATIENCE_SECONDS, child.terminate)
         guard.start()
         with child:
             for line in child.stdout or ():
@@ -158,6 +160,7 @@ class Worker:
 def work(asked: argparse.Namespace) -> int:
     """One worker: a line of JSON on stdout after each run."""
     torture = selected([asked.worker])[0]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))  # a world takes away what it has started
     world = Path(asked.folder) / "world"
     world.mkdir()
     out = os.fdopen(os.dup(1), "w")

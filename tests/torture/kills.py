@@ -61,7 +61,7 @@ READERS = (
         Verb(words[0], words, OWN, (CREATE,))
         for words in (
             ("ls",), ("status",), ("show", OWN), ("tree",), ("diff", OWN, "HEAD"), ("lint",), ("identity", OWN),
-            ("env", OWN), ("kubeconfig", OWN), ("logs",),
+            ("env", OWN), ("kubeconfig", OWN),
         )
     ),
 )  # fmt: skip
