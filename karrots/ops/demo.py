@@ -99,8 +99,11 @@ def demo(settings: Settings, *, keep: bool) -> Story:
         try:
             receipt = tell(teller, fleet, keep=keep)
             left = {} if keep else {**leftovers(fleet), **listening(teller.ports)}
-        except KarrotsError as error:
-            error.log = rescued(error.log, logs)
+        except BaseException as error:
+            if isinstance(error, KarrotsError):
+                error.log = rescued(error.log, logs)
+            if keep:
+                teller.say(f"kept: {fleet}; its clusters: karrots ls -C {fleet / DIRECTORY}")
             raise
         finally:
             if not keep:

@@ -261,3 +261,20 @@ def test_a_program_hears_of_an_end_that_karrots_alone_was_told_of(ready: World) 
     os.kill(terminal.pid, signal.SIGTERM)
     terminal.expect("caught")
     assert terminal.ended() == 7
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_an_interrupted_demo_says_what_it_leaves(ready: World, keep: bool) -> None:
+    before = set(ready.processes())
+    terminal = Terminal(ready, "demo", *(["--keep"] if keep else []))
+    terminal.expect("Terraform apply")
+    terminal.type("\x03")
+    if keep:
+        terminal.expect("kept: ")
+    terminal.expect("was interrupted at 'apply'")
+    assert terminal.ended() == ExitCode.INTERRUPTED
+    left = list((ready.root / "tmp").glob("karrots-demo-*"))
+    assert len(left) == int(keep)
+    for folder in left:
+        ready.karrots("destroy", "qa", "--yes", cwd=folder / "fleet/clusters/qa")
+    assert set(ready.processes()) == before
