@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FIRST_SEED = 1
 ROOM = 8 * 2**30
 ENDED = 143
+TELL_SECONDS = 60.0
 # Of one worker; what hangs is a failure too.
 PATIENCE_SECONDS = 3 * 3600.0
 
@@ -136,11 +137,15 @@ class Worker:
             child = subprocess.Popen(argv, env=given, stdout=subprocess.PIPE, stderr=sink, text=True)
         guard = threading.Timer(PATIENCE_SECONDS, child.terminate)
         guard.start()
+        told = time.monotonic()
         with child:
             for line in child.stdout or ():
                 self._take(json.loads(line))
                 done = f"{self.row.runs} of {len(self._seeds)}, {len(self.row.failures)} failures"
                 hear(f"\r{self._torture.name}: {done} ")
+                if time.monotonic() > told + TELL_SECONDS:
+                    told = time.monotonic()
+                    hear(f"{self._torture.name}: {done} after {self.row.seconds:.0f} s\n")
         guard.cancel()
         hear("\r")
         status = child.returncode
