@@ -99,6 +99,24 @@ def make_folder(path: Path, *, mode: int = 0o700) -> None:
         path.mkdir(mode=mode, exist_ok=True)
 
 
+def make_folders(path: Path) -> None:
+    """With its parents, for everybody to read: of a work tree, or what is exported."""
+    with effect("mkdir", path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def rename(old: Path, new: Path) -> None:
+    with effect("rename", new):
+        old.rename(new)
+
+
+def link(path: Path, to: Path) -> None:
+    """A symbolic link in the place of whatever file is there."""
+    with effect("link", path):
+        path.unlink(missing_ok=True)
+        path.symlink_to(to)
+
+
 def remove(path: Path) -> None:
     """Fine when it is gone."""
     with effect("unlink", path):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -290,11 +289,11 @@ class Repository:
 
         Raises UsageError, before anything is written, for a symlink, a submodule or a name that leads elsewhere.
         """
-        files = self.files(rev, path, largest=LARGEST_EXPORT)
-        for name, file in files.items():
+        found = self.files(rev, path, largest=LARGEST_EXPORT)
+        for name, file in found.items():
             _check_exportable(name, file)
-        into.mkdir(parents=True, exist_ok=True)
-        return [_write_file(into, name, file) for name, file in files.items()]
+        files.make_folders(into)
+        return [_write_file(into, name, file) for name, file in found.items()]
 
     # Refs
 
@@ -546,10 +545,10 @@ def _write_file(into: Path, name: str, file: TreeFile) -> Path:
     for folder in reversed(target.relative_to(into).parents[:-1]):
         if (into / folder).is_symlink():
             raise Failed(f"{into / folder} is a symlink", why="files would be written to where it leads")
-        (into / folder).mkdir(exist_ok=True)
+        files.make_folder(into / folder, mode=0o755)
     if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target)
-    target.unlink(missing_ok=True)
+        files.remove_tree(target)
+    files.remove(target)
     files.create(target, file.data, mode=0o755 if file.mode == EXECUTABLE else 0o644)
     return target
 

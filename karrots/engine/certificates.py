@@ -48,7 +48,7 @@ def make(folder: Path) -> None:
     _leaf(half_made, cluster, "apiserver", "kube-apiserver", server=True)
     _leaf(half_made, cluster, "admin", "kubernetes-admin", organisation="system:masters")
     _service_accounts(half_made)
-    half_made.rename(folder)
+    files.rename(half_made, folder)
 
 
 def _authority(folder: Path, file: str, name: str) -> Authority:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,7 +76,7 @@ class Runtime:
         """An etcd killed in its very first moments never elects a leader again; nobody has used its data yet."""
         if not self.state.content and not self._runs("etcd"):
             processes.kill([found for known in self.state.processes.values() if (found := processes.find(known))])
-            shutil.rmtree(self.folder.etcd, ignore_errors=True)
+            files.remove_tree(self.folder.etcd, whatever=True)
 
     def _certify(self) -> None:
         """While etcd starts, which needs none of it."""
@@ -132,8 +131,7 @@ class Runtime:
     def _link(self, name: str) -> None:
         link, program = self.folder.program(name), self.engine.programs / name
         if not link.is_symlink() or link.readlink() != program:
-            link.unlink(missing_ok=True)
-            link.symlink_to(program)
+            files.link(link, program)
 
     def _keep_base(self) -> None:
         """An API server that was starting when its etcd died ends too, a while later: it is started again, once."""

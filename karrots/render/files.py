@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from karrots.errors import Refused
+from karrots.files import make_folders
 from karrots.files import write as write_file
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _outcome(target: Path, text: str) -> Outcome:
 
 
 def _replace(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     write_file(target, text, mode=mode)
 
