@@ -129,7 +129,7 @@ def listen() -> None:
 def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     if _now.deaf is not None:
         if number != signal.SIGINT:
-            _now.deaf.heir(number)
+            _now.deaf.hear(number)
         return
     # A closed terminal sends SIGHUP right after the SIGTERM or Ctrl-C that came with it: no second wish.
     _now.interrupts += number != signal.SIGHUP or _now.interrupts == 0
@@ -146,11 +146,23 @@ def _on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
 class deaf:  # noqa: N801  (reads as a statement: `with deaf() as listening:`)
     """While a program of the user's has the terminal, interrupts are its own.
 
-    A Ctrl-C reaches it by itself; what was sent to us alone is handed on to `heir`.
+    A Ctrl-C reaches it by itself; what was sent to us alone is handed on, as soon as there is somebody to hand it to.
     """
 
     def __init__(self) -> None:
-        self.heir: Callable[[int], None] = lambda _: None
+        self._heir: Callable[[int], None] | None = None
+        self._early: list[int] = []
+
+    def hand_to(self, heir: Callable[[int], None]) -> None:
+        self._heir = heir
+        for number in self._early:
+            heir(number)
+
+    def hear(self, number: int) -> None:
+        if self._heir is None:
+            self._early.append(number)
+        else:
+            self._heir(number)
 
     def __enter__(self) -> Self:
         _now.deaf = self

@@ -244,7 +244,7 @@ def replace_with(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run in the foreground on our own terminal (`karrots run NAME -- kubectl …`) and give its exit status."""
     try:
         with deaf() as silence, subprocess.Popen(list(argv), env=dict(env)) as child:
-            silence.heir = child.send_signal
+            silence.hand_to(child.send_signal)
             return child.wait()
     except FileNotFoundError as error:
         raise missing(argv[0], None) from error

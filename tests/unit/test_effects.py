@@ -129,7 +129,9 @@ def test_what_is_ignored_stays_ignored() -> None:
 def test_while_deaf_interrupts_are_another_programs() -> None:
     status, lines, _ = told("""
         with deaf() as silence:
-            silence.heir = lambda number: say(signal.Signals(number).name)
+            signal.raise_signal(signal.SIGTERM)
+            silence.hand_to(lambda number: say(signal.Signals(number).name))
+            say("begun")
             for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.raise_signal(number)
         say("goes on")
@@ -138,7 +140,7 @@ def test_while_deaf_interrupts_are_another_programs() -> None:
         except KeyboardInterrupt:
             say("interrupted")
     """)
-    assert (status, lines) == (0, ["SIGTERM", "SIGHUP", "goes on", "interrupted"])
+    assert (status, lines) == (0, ["SIGTERM", "begun", "SIGTERM", "SIGHUP", "goes on", "interrupted"])
 
 
 def test_an_interrupt_is_a_signal_the_shell_knows() -> None:
