@@ -370,10 +370,10 @@ class StateStore:
                     self._adopt(left)
                     files.remove(left)
                     yield left
-            except KarrotsError as error:
+            except (KarrotsError, OSError) as error:
                 raise Failed(
                     f"the Terraform state left in {left} cannot be taken over",
-                    why=f"{error.message}: {error.why}",
+                    why=f"{error}: {getattr(error, 'why', '')}",
                     hint=f"look into {left}, move it away, then run the same command again",
                 ) from error
             self.end_work(worker.pid)
@@ -512,7 +512,7 @@ def _created(pid: int) -> float:
     try:
         process = psutil.Process(pid)
         return float("-inf") if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except psutil.Error:
+    except (psutil.Error, ValueError, OverflowError):  # the latter two for numbers that no process has
         return float("-inf")
 
 

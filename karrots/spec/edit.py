@@ -55,7 +55,7 @@ def edit(text: str, index: int, change: Callable[[Any], None]) -> str:
         yaml.dump_all(documents, out)
     except (YAMLError, *SLIPS) as error:
         raise UsageError(
-            "the file cannot be edited without rewriting it", why=str(error), hint="edit it by hand"
+            "the file cannot be edited without rewriting it", why=str(error)[:400], hint="edit it by hand"
         ) from error
     return out.getvalue()
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 M = TypeVar("M", bound=Model)
+MOST_PROBLEMS = 50
+LONGEST = 400  # characters of one problem: a key may have as many as the file
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def load(model: type[M], data: bytes | str, source: str, overrides: Mapping[str,
 def _invalid(
     model: type[Model], document: Document, overrides: Mapping[str, str], error: ValidationError
 ) -> UsageError:
-    found = (_problem(model, document, dict(each)) for each in error.errors(include_url=False))
+    everything = error.errors(include_url=False)
+    # Each is looked up in the file and in the known keys, and nobody reads a thousand.
+    found = (_problem(model, document, dict(each)) for each in everything[:MOST_PROBLEMS])
     problems = sorted(found, key=lambda problem: (problem.line, problem.column))
     blamed = [path for path in overrides if any(_touches(path, problem.path) for problem in problems)]
     if not blamed:
@@ -72,7 +76,7 @@ def _problem(model: type[Model], document: Document, error: dict[str, Any]) -> P
     # "[key]" is pydantic's mark for a mistake in a mapping's key, not in its value.
     location = tuple(step for step in error["loc"] if step != "[key]")
     path = ".".join(str(step) for step in location)
-    return Problem(_text(model, location, path, error), path, *document.position(location))
+    return Problem(shorten(_text(model, location, path, error), LONGEST), path, *document.position(location))
 
 
 def _text(model: type[Model], location: Sequence[str | int], path: str, error: dict[str, Any]) -> str:

@@ -22,12 +22,15 @@ MAX_DEPTH = 64
 MAX_ALIASES = 1_000
 MAX_UNFOLDED = 200_000
 MAX_DIGITS = 100
+LONGEST = 400  # characters of a message: a key may have as many as the file
 
 
 class YamlProblem(UsageError):
     """Text that is not the YAML we accept; `line` and `column` count from 1, 0 when the place is unknown."""
 
     def __init__(self, problem: str, *, source: str, line: int = 0, column: int = 0) -> None:
+        if len(problem) > LONGEST:
+            problem = problem[: LONGEST - 1] + "…"
         super().__init__(f"{place(source, line, column)}: {problem}", hint=schema_hint(source))
         self.problem = problem
         self.source = source

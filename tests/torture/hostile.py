@@ -20,7 +20,8 @@ SCALARS = (
     "!foo bar",
     "!!float .nan", "!!bool maybe", "!!null x", "!!omap [a: 1]", "!!pairs [a: 1]", "|\n  text", ">\n  text", "? a",
     "@", "`", "%",
-    "\x00", "\ufeff", "\u202e", "\x1b[2J", "\x85", "\u2028", "\ud800", "x" * 5000, "é", "日本", '${file("/etc/passwd")}',
+    "\x00", "\ufeff", "\u202e", "\x1b[2J", "\x85", "\u2028", "\ud800", "x" * 5000, "é", "日本",
+    '${file("/etc/passwd")}',
     "%{ for x in y }", "<<", "<<: *a", "=", "a\tb", "\ta", "a\r\nb", "a#b", "a #b", "local", "1.36", "'1.36'", "2.9",
     "1m", "7d",
 )  # fmt: skip
@@ -37,7 +38,8 @@ KEYS = (
 CORPUS: tuple[bytes, ...] = (
     b"[" * 100_000, b"{" * 100_000, b"- " * 50_000, b"a: " * 50_000, b"[" * 100_000 + b"]" * 100_000,
     b"\n".join(b" " * n + b"a:" for n in range(1200)), b"? " * 60_000, b"- - " * 40_000, b"!!" * 100_000,
-    b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 9)) for n in range(98, 110)),
+    b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (n, n, b",".join([b"*%c" % (n - 1)] * 9)) for n in range(98, 110)),
     b"&a [*a]", b"&a {b: *a}", b"a: &a\n  b: *a\n", b"&a {<<: *a}", b"a: &x {<<: [*x]}", b"a: *nobody", b"*a : b",
     b"a: 1\na: 2\n", b"a: {b: 1, b: 2}", b"nodes: {default: {count: 1}}\nnodes: {}\n", b"<<: {a: 1}\n<<: {b: 2}\n",
     b"when: 2024-13-45", b"when: 25:61:61", b"when: 2001-12-14t21:59:43.10-05:00", b"n: " + b"9" * 5000,
@@ -59,6 +61,7 @@ CORPUS: tuple[bytes, ...] = (
     b"x" * (1 << 20), b"x" * ((1 << 20) + 1), b"".join(b"k%06d: v\n" % n for n in range(100_000)), b"a,\n" * 300_000,
     b"[" + b"[]," * 340_000 + b"]", b"- &a%d b\n" * 1000, b"\n".join(b"- &a%d x" % n for n in range(2000)),
     b"a: &a x\nb: [" + b"*a," * 2000 + b"]", b"#" * (1 << 20), b" " * (1 << 20), b"\n" * (1 << 20),
+    b"nodes:\n" + b"".join(b"  n%d: {counts: 1}\n" % n for n in range(40_000)),
     b"a:" + b":#" * 20_000 + b"\n" + b"#\n" * 20_000 + b"x: y\n",
 )  # fmt: skip
 

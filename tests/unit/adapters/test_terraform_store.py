@@ -457,7 +457,9 @@ def test_a_lock_file_of_another_form_is_named(store: StateStore, info: object) -
         StateStore(store.folder).lock()
 
 
-@pytest.mark.parametrize("field", [{"pid": "1"}, {"created": None}, {"folder": 7}, {"more": 1}], ids=repr)
+@pytest.mark.parametrize(
+    "field", [{"pid": "1"}, {"created": None}, {"folder": 7}, {"more": 1}, {"pid": -(10**30)}], ids=repr
+)
 def test_a_worker_of_another_form_is_passed_over(store: StateStore, field: dict[str, object]) -> None:
     (store.folder / "workers").mkdir(parents=True)
     worker = {"pid": 77, "created": 1.0, "owner": 5, "folder": "/nonexistent"} | field
@@ -544,3 +546,11 @@ class TestFencing:
         (store.folder / "fenced.json").write_bytes(text)
         with pytest.raises(Failed, match=r"fenced\.json cannot be read"):
             late.put(state(6), "one")
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(store: StateStore) -> None:
+    (store.folder / "workers").mkdir(parents=True)
+    worker = {"pid": 77, "created": 1.0, "owner": 5, "folder": "x" * 5000}
+    (store.folder / "workers" / "77.json").write_text(json.dumps(worker))
+    with pytest.raises(Failed, match="cannot be taken over"):
+        store.acquire(lock_info("one"), "x")

@@ -5,7 +5,7 @@ import pytest
 from karrots.errors import UsageError
 from karrots.spec.cluster import load_cluster
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.loading import InvalidSpec
+from karrots.spec.loading import MOST_PROBLEMS, InvalidSpec
 
 CONTENT = """
 apiVersion: karrots.dev/v1
@@ -117,3 +117,19 @@ def test_overrides_that_cannot_be(path: str, value: str, says: str) -> None:
         load_cluster(CONTENT, "cluster.yaml", {path: value})
     assert says in caught.value.why
     assert f"cannot set '{path}" in caught.value.message
+
+
+def test_a_file_full_of_mistakes_names_some_of_them_and_at_once() -> None:
+    """Looking each of 40,000 up took minutes."""
+    data = b"nodes:\n" + b"".join(b"  n%d: {counts: 1}\n" % number for number in range(40_000))
+    with pytest.raises(InvalidSpec) as caught:
+        load_cluster(data, "cluster.yaml")
+    assert len(caught.value.problems) == MOST_PROBLEMS
+
+
+def test_a_key_as_long_as_the_file_is_not_repeated() -> None:
+    key = b"k" * 1000
+    for data in (key + b": 1\n", (key + b": 1\n") * 2, b"nodes: {" + key + b": {}}\n", b"a: !" + key + b" 1\n"):
+        with pytest.raises(UsageError) as caught:
+            load_cluster(data, "cluster.yaml")
+        assert len(caught.value.message) < 500
