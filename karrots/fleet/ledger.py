@@ -458,7 +458,11 @@ class Ledger:
             return _entry(record, {file: text.encode(), f"clusters/{record.name}": None}, "is gone", verb)
 
         self._publish(make)
-        self.repo.set_refs({f"{KEPT}/{record.id}": None})
+        self.let_go(record.id)
+
+    def let_go(self, cluster_id: str) -> None:
+        """What git kept of a cluster that is gone, git may collect now."""
+        self.repo.set_refs({f"{KEPT}/{cluster_id}": None})
 
     def keep(self, record: Record) -> None:
         """Hold the applied commit back from git's garbage collection on this computer."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from karrots.adapters import terraform
 from karrots.errors import NotFound, Refused
 from karrots.fleet.lineage import live_children
+from karrots.fleet.record import is_id
 from karrots.fleet.workspace import Workspace
 from karrots.ops.bringup import execute
 from karrots.providers import provider
@@ -15,7 +16,7 @@ from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
 from karrots.steps.infrastructure import DestroyInfrastructure, PlanRemoval, RenderRoot
-from karrots.steps.removal import Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt
+from karrots.steps.removal import Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt, forget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,13 +91,15 @@ def removal(take_over: str = "") -> Sequence[Step[Context]]:
 
 
 def found_or_gone(workspace: Workspace, name: str) -> Record:
-    """The record; a cluster already gone is said to be so, with its receipt."""
+    """The record; a cluster already gone is said to be so, with its receipt, and forgotten on this computer."""
     try:
         return workspace.ledger.get(name)
     except NotFound as error:
         receipt = workspace.ledger.view().receipt(name)
         if receipt is None:
             raise
+        if is_id(str(receipt.get("id"))):
+            forget(workspace, str(receipt["id"]))
         raise NotFound(
             f"cluster '{name}' was destroyed at {receipt.get('destroyed')}",
             why=f"by {receipt.get('by')}; its receipt is in the ledger",

@@ -21,6 +21,7 @@ from karrots.steps.syncing import until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from karrots.fleet.workspace import Workspace
     from karrots.steps.context import Context
 
 # A namespace takes about 5 s to go, whatever is in it; the control plane goes with it, so it is not waited for.
@@ -213,8 +214,16 @@ class WriteReceipt:
         ctx.receipt = receipt_of(ctx)
         ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
         ctx.change(operation=None)
-        files.remove(places.footprint(ctx.record.id))
+        forget(ctx.workspace, ctx.record.id)
         return f"gone/{ctx.record.name}-{ctx.record.id}.json"
+
+
+def forget(workspace: Workspace, cluster_id: str) -> None:
+    """What this computer remembers of a cluster whose receipt is written; a kill may have come before this."""
+    workspace.known.let_go(cluster_id)
+    for file in (places.footprint(cluster_id), places.kubeconfig(cluster_id)):
+        if file.exists():
+            files.remove(file)
 
 
 def receipt_of(ctx: Context) -> dict[str, Any]:

@@ -133,6 +133,20 @@ def test_several_clusters_on_one_branch(fleet: Fleet, refused: Refusal) -> None:
     assert "several clusters follow 'main': one, two" in told.err
 
 
+def test_what_a_killed_destroy_still_remembered_is_forgotten(fleet: Fleet, karrots: CommandLine) -> None:
+    """Killed after the receipt and before the last files: the same command again takes them away."""
+    made = fleet.known("story")
+    fleet.ledger.retire(made, {"cluster": "story", "id": made.id, "destroyed": "2026-11-21T08:00:00Z", "by": "ada"})
+    fleet.git("update-ref", f"refs/karrots/applied/{made.id}", "HEAD")
+    for file in (places.footprint(made.id), places.kubeconfig(made.id)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+    karrots("destroy", "story", "--yes", cwd=fleet.qa, expect=ExitCode.NOT_FOUND)
+    assert not places.footprint(made.id).exists()
+    assert not places.kubeconfig(made.id).exists()
+    assert fleet.git("for-each-ref", "refs/karrots/applied") == ""
+
+
 def test_a_cluster_that_was_destroyed_says_where_its_receipt_is(fleet: Fleet, refused: Refusal) -> None:
     made = fleet.known("story")
     fleet.ledger.retire(made, {"cluster": "story", "id": made.id, "destroyed": "2026-11-21T08:00:00Z", "by": "ada"})

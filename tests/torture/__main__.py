@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support import environment
+from tests.torture import fast
 from tests.torture.catalogue import ROWS
 from tests.torture.frame import Failure, Place, Row, Torture, carry_out, shares
 
@@ -128,7 +129,8 @@ class Worker:
 
     def follow(self, hear: Callable[[str], None]) -> None:
         (self._folder / "home").mkdir(parents=True)
-        given = {**environment.inherited(), **environment.settings(self._folder / "home")}
+        own = {fast.PROGRAMS: str(fast.programs())}
+        given = {**environment.inherited(), **environment.settings(self._folder / "home"), **own}
         dealt = ",".join(map(str, self._seeds))
         words = ["--worker", self._torture.name, "--seeds", dealt, "--folder", str(self._folder)]
         argv = [sys.executable, "-m", "tests.torture", *words, "--engine", str(self._engine)]
@@ -140,7 +142,10 @@ class Worker:
         told = time.monotonic()
         with child:
             for line in child.stdout or ():
+                before = len(self.row.failures)
                 self._take(json.loads(line))
+                for failure in self.row.failures[before:]:
+                    hear(f"\r{failure_text(self._torture, failure)}\n")
                 done = f"{self.row.runs} of {len(self._seeds)}, {len(self.row.failures)} failures"
                 hear(f"\r{self._torture.name}: {done} ")
                 if time.monotonic() > told + TELL_SECONDS:

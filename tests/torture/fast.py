@@ -40,6 +40,8 @@ SOURCES = Path(__file__).parent / "fastworld"
 LEDGER = "refs/heads/karrots/fleet"
 # Where the fast programs can be told to go wrong: in Terraform, in the engine's up and down, in an API server.
 FAULT = "fastworld.fault"
+# Names the programs for those who have another home than this computer's, where they would be built anew.
+PROGRAMS = "FASTWORLD_PROGRAMS"
 STAGES = (
     "tf.init", "tf.locked", "tf.plan", "tf.created", "tf.post", "tf.posted", "tf.unlock",
     "up.start", "up.ports", "up.pki", "up.access", "up.server", "up.done",
@@ -75,6 +77,9 @@ def programs() -> Path:
 
     It passes for a folder of engine programs (KARROTS_ENGINE_BIN), and holds `terraform` too.
     """
+    built = os.environ.get(PROGRAMS)
+    if built:
+        return Path(built)
     go = golang.of_this_computer()
     state = hashlib.sha256(f"{go.version_text} {recipe.digest(recipe.engine())} {KINDS}".encode())
     for path in sorted(SOURCES.iterdir()):

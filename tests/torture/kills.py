@@ -228,7 +228,7 @@ def kills(place: Place) -> Iterator[Run]:
             with telling(f"{verb.verb.name}, killed {when} effect {at}: {verb.sites[at - 1]}"):
                 verb.settle()
                 verb.check_consistent()
-                if random.Random(seed).random() < AGAIN:
+                if verb.verb.name == "destroy" or random.Random(seed).random() < AGAIN:
                     verb.check_goes_on()
                 verb.check_destroys()
 
