@@ -198,7 +198,8 @@ def linked(path: str, target: str) -> Callable[[Pen], None]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(pen.folder / target)
         for verb in LOOKS:
-            pen.run(*verb, cwd=pen.qa if pen.qa.is_dir() else pen.root)
+            # Who stands in a folder and says `init` means that folder, wherever it is.
+            pen.run(*verb, cwd=pen.qa if pen.qa.is_dir() and verb[0] != "init" else pen.root)
 
     return attempt
 
