@@ -259,7 +259,10 @@ def may_be_forgotten(folder: Path) -> bool:
     """Neither at work, nor just begun, nor the only place of a state that Terraform could not send."""
     from karrots.adapters.terraform_store import UNSAVED
 
-    if any(folder.glob(f"*/{UNSAVED}")):
+    try:
+        if any(folder.glob(f"*/{UNSAVED}")):
+            return False
+    except OSError:  # another karrots forgets it just now
         return False
     lines = list(journal_lines(folder))
     if not lines:

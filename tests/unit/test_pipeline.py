@@ -12,7 +12,17 @@ import pytest
 
 from karrots import computer, places
 from karrots.errors import ExitCode, Failed, Interrupted, Refused
-from karrots.pipeline import RUNS_KEPT, Done, Needed, Pipeline, Run, journal_lines, past_runs, usual_seconds
+from karrots.pipeline import (
+    RUNS_KEPT,
+    Done,
+    Needed,
+    Pipeline,
+    Run,
+    forget_old_runs,
+    journal_lines,
+    past_runs,
+    usual_seconds,
+)
 from karrots.report.events import StepFailed, StepFinished, StepPlanned, StepSkipped, StepStarted
 from karrots.report.reporters import RecordingReporter
 
@@ -201,6 +211,13 @@ def test_a_killed_run_is_forgotten_but_not_the_state_it_holds() -> None:
         begun(f"{number}")[0].write("finished")
     assert left.is_file()
     assert not (places.runs() / "0001").exists()
+
+
+def test_a_run_that_somebody_else_forgets_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = places.runs() / "0000"
+    monkeypatch.setattr("karrots.pipeline.past_runs", lambda: [gone] * (RUNS_KEPT + 1))
+    forget_old_runs()
+    assert not gone.exists()
 
 
 def test_usual_seconds_are_medians_of_finished_runs() -> None:
