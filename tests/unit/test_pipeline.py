@@ -214,10 +214,14 @@ def test_a_killed_run_is_forgotten_but_not_the_state_it_holds() -> None:
 
 
 def test_a_run_that_somebody_else_forgets_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = places.runs() / "0000"
-    monkeypatch.setattr("karrots.pipeline.past_runs", lambda: [gone] * (RUNS_KEPT + 1))
-    forget_old_runs()
-    assert not gone.exists()
+    for number in range(RUNS_KEPT + 1):
+        begun(f"{number:04}")[0].write("finished")
+
+    def gone(*_: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.glob", gone)
+    begun("9999")
 
 
 def test_usual_seconds_are_medians_of_finished_runs() -> None:
