@@ -88,7 +88,9 @@ class Terminal:
         return status
 
     def go_away(self) -> None:
-        os.close(self._child.child_fd)
+        """Not by pexpect's own close, which signals the program too."""
+        self._child.ptyproc.fileobj.close()
+        self._child.ptyproc.closed = self._child.closed = True
 
     def ended_unseen(self) -> int:
         _, status = os.waitpid(self.pid, 0)
