@@ -199,9 +199,9 @@ class Repository:
 
     def names(self, treeish: str) -> dict[str, str]:
         """File name to object id of what lies directly in a tree; empty when there is none."""
-        lines = lines_of_tree(self._git.listing("--full-tree", "--end-of-options", treeish))
-        read = {os.fsdecode(name): os.fsdecode(facts.rpartition(b" ")[2]) for name, facts in lines.items()}
-        return understood("ls-tree", lambda: {name: checked_id(identity) for name, identity in read.items()})
+        listing = self._git.listing("--full-tree", "--end-of-options", treeish)
+        lines = understood("ls-tree", lambda: lines_of_tree(listing))
+        return {os.fsdecode(name): os.fsdecode(facts.rpartition(b" ")[2]) for name, facts in lines.items()}
 
     def _entries(self, *words: str) -> list[Entry]:
         listing = self._git.listing(*words)
@@ -455,7 +455,8 @@ class Repository:
         return None if change is None else b"100644 blob " + self.write_blob(change).encode()
 
     def _lines(self, treeish: str) -> dict[bytes, bytes]:
-        return lines_of_tree(self._git.run("ls-tree", "-z", "--full-tree", "--end-of-options", treeish).stdout)
+        listing = self._git.run("ls-tree", "-z", "--full-tree", "--end-of-options", treeish).stdout
+        return understood("ls-tree", lambda: lines_of_tree(listing))
 
     def _make_tree(self, lines: Mapping[bytes, bytes]) -> str:
         stdin = b"".join(facts + b"\t" + name + b"\0" for name, facts in lines.items())

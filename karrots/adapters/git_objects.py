@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,8 @@ class Entry:
     size: int
 
 
+FACTS = re.compile(rb"[0-7]{6} (?:blob|tree|commit) [0-9a-f]{40}(?:[0-9a-f]{24})?")
+
 Nested = dict[str, "bytes | Tree | Nested | None"]
 
 
@@ -92,8 +95,11 @@ def _batch(answer: bytes) -> Iterator[bytes | None]:
 
 
 def lines_of_tree(listing: bytes) -> dict[bytes, bytes]:
-    """File name to `mode kind id`, of `git ls-tree -z`."""
-    pairs = (line.partition(b"\t") for line in listing.split(b"\0") if line)
+    """File name to `mode kind id`, of `git ls-tree -z`. Raises ValueError for lines of another form, or cut short."""
+    *lines, rest = listing.split(b"\0")
+    pairs = [line.partition(b"\t") for line in lines]
+    if rest or not all(FACTS.fullmatch(facts) and name for facts, _, name in pairs):
+        raise ValueError("a line is not that of a tree")
     return {name: facts for facts, _, name in pairs}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from karrots import app
 from karrots.adapters.git_command import Git
-from karrots.adapters.git_objects import batch, entries
+from karrots.adapters.git_objects import batch, entries, lines_of_tree
 from karrots.errors import ToolFailed
 from tests.support.repositories import repository
 
@@ -75,6 +75,19 @@ def test_an_answer_that_was_cut_short(answer: bytes) -> None:
 def test_a_listing_that_was_garbled() -> None:
     with pytest.raises(ValueError, match="id of an object"):
         list(entries(b"100644 blob " + b"a" * 39 + b"\xff       3\tx\0"))
+
+
+LINE = b"100644 blob " + b"a" * 40 + b"\tname\0"
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [LINE[:-1], LINE[:-6], LINE + LINE[:9], LINE.replace(b"blob", b"blub"), LINE.replace(b"aa", b"\xff\xff"), b"x\0"],
+)
+def test_a_tree_is_not_made_from_a_listing_that_was_garbled(listing: bytes) -> None:
+    """Or a ledger would lose the clusters that are not in it."""
+    with pytest.raises(ValueError, match="not that of a tree"):
+        lines_of_tree(listing)
 
 
 def test_a_bug_report_takes_any_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
