@@ -18,7 +18,6 @@ from karrots.pipeline import (
     Needed,
     Pipeline,
     Run,
-    forget_old_runs,
     journal_lines,
     past_runs,
     usual_seconds,
