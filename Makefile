@@ -26,7 +26,7 @@ engine: $(READY) ## build the local engine: etcd, Kubernetes, kwok, Flux (once, 
 
 test: $(READY) engine ## all tests, fast tiers first
 	$(PYTEST) -n 2 tests/unit tests/golden tests/cli tests/conformance
-	$(PYTEST) tests/integration tests/e2e
+	$(PYTEST) tests/integration tests/e2e tests/torture
 
 check: $(READY) lint types ## the fast tiers: lint, types, unit, golden, command line
 	$(PYTEST) -n 2 tests/unit tests/golden tests/cli tests/conformance

@@ -55,12 +55,13 @@ def test_a_new_home_is_a_new_host_and_said_to_be() -> None:
     assert computer.host_id() != before
     assert not computer.is_this(computer.name(), before)
     said = computer.described(computer.name(), before)
-    assert said.startswith(f"another '{computer.name()}'")
+    assert said.startswith(f"another {computer.name()} (this one has a new state folder")
     assert str(places.state()) in said
 
 
 def test_another_computer_is_called_by_its_name() -> None:
-    assert computer.described("elsewhere", "x" * 26) == "'elsewhere'"
+    assert computer.described("elsewhere", "x" * 26) == "elsewhere"
+    assert computer.described(computer.name(), computer.host_id()) == computer.name()
 
 
 def test_two_machines_with_one_home_are_two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
