@@ -39,6 +39,7 @@ DEMO = "karrots-demo-"
 DEMO_MARK = "demo.json"
 ID = re.compile(r"[0-9a-z]{26}")
 GONE_REPOSITORY = "its repository {} is gone"
+MOVED_REPOSITORY = "its repository {} is gone, or has been moved"
 NOT_IN_FLEET = "it was made from this repository, and no record of this fleet has its id"
 DESTROYED = "the ledger has the receipt of its cluster"
 
@@ -162,7 +163,9 @@ def _whose(scene: Scene, cluster_id: str, repository: str | None) -> tuple[str, 
     if repository is None:
         return "", "nothing says which fleet it belongs to"
     if not Path(repository).exists():
-        return GONE_REPOSITORY.format(repository), ""
+        # Elsewhere it may have been moved, or its disk is not there today: no proof, and data behind it.
+        temporary = Path(repository).is_relative_to(tempfile.gettempdir())
+        return (GONE_REPOSITORY.format(repository), "") if temporary else ("", MOVED_REPOSITORY.format(repository))
     return ("", scene.behind) if scene.behind else (NOT_IN_FLEET, "")
 
 

@@ -103,7 +103,7 @@ def test_nothing_is_left(karrots: CommandLine, fleet: Fleet) -> None:
 
 
 def test_outside_a_fleet_it_looks_at_the_computer(karrots: CommandLine, tmp_path: Path) -> None:
-    left = engine_folder(new_id(), tmp_path / "gone" / ".git")
+    left = engine_folder(new_id(), tmp_path / "tmp" / "gone" / ".git")
     assert kinds(karrots(*YES, cwd=tmp_path).document, "mended") == ["cluster"]
     assert not left.exists()
 
@@ -219,13 +219,24 @@ class TestWithoutARecord:
         assert karrots(*YES, cwd=fleet.root).document["found"] == []
         assert all(path.exists() for path in kept)
 
-    def test_those_of_a_fleet_that_is_gone_are_offered(
+    def test_those_of_a_temporary_fleet_that_is_gone_are_offered(
         self, karrots: CommandLine, fleet: Fleet, tmp_path: Path
     ) -> None:
-        engine_folder(new_id(), tmp_path / "gone" / ".git")
-        terraform_state(new_id(), tmp_path / "gone" / ".git")
+        gone = tmp_path / "tmp" / "gone" / ".git"
+        engine_folder(new_id(), gone)
+        terraform_state(new_id(), gone)
         done = repaired(karrots, fleet, "state", "cluster")
-        assert f"its repository {tmp_path}/gone/.git is gone" == done["found"][0]["why"]
+        assert f"its repository {gone} is gone" == done["found"][0]["why"]
+
+    def test_those_of_a_fleet_that_may_have_been_moved_stay(
+        self, karrots: CommandLine, fleet: Fleet, tmp_path: Path
+    ) -> None:
+        kept = [engine_folder(new_id(), tmp_path / "moved"), terraform_state(new_id(), tmp_path / "moved")]
+        done = karrots(*YES, cwd=fleet.root, expect=ExitCode.LEFTOVERS).document
+        assert {finding["why"] for finding in done["left"]} == {
+            f"its repository {tmp_path}/moved is gone, or has been moved"
+        }
+        assert all(path.exists() for path in kept)
 
     def test_what_says_nothing_is_shown_and_stays(self, karrots: CommandLine, fleet: Fleet) -> None:
         lost, unread = new_id(), new_id()

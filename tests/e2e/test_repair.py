@@ -48,7 +48,7 @@ def test_a_killed_demo_goes_with_all_that_ran_in_it(world: World) -> None:
 
 
 def test_clusters_of_a_fleet_that_is_gone_end_and_those_of_another_run_on(world: World, tmp_path: Path) -> None:
-    gone, other = repository(tmp_path / "gone"), repository(tmp_path / "other")
+    gone, other = repository(world.root / "tmp" / "gone"), repository(tmp_path / "other")
     engine(world, "up", "01gone", "--name", "gone", "--repository", str(gone.git_dir))
     engine(world, "up", "01other", "--name", "other", "--repository", str(other.git_dir))
     assert found(world) == []
