@@ -18,6 +18,8 @@ Answer = TypeVar("Answer")
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 NETWORK_SECONDS = 120.0
+FATAL = 128
+NO_SUCH_REVISION = re.compile(rb"fatal: (?:no upstream|no such branch|no such ref|no push)", re.IGNORECASE)
 NO_SUCH_TREE = re.compile(rb"not a valid object name|does not exist in|not a tree object", re.IGNORECASE)
 # What moves refs, here or elsewhere. Objects that nothing names yet are harmless, however far they came.
 CHANGING = frozenset({"update-ref", "push", "fetch", "add", "commit"})
@@ -114,7 +116,7 @@ class Git:
         A git that ended in any other way (killed, no memory, a broken repository) has not said so: ToolFailed.
         """
         done = self.run(*words, check=False)
-        if done.status not in (0, none):
+        if done.status not in (0, none) and not _names_nothing(done):
             raise process.failed(done)
         return os.fsdecode(done.stdout).removesuffix("\n") or None if done.status == 0 else None
 
@@ -147,6 +149,11 @@ class Git:
     def _login(self, remote: str, verb: str) -> dict[str, str]:
         deciding = os.fsdecode(self.run("config", "-z", "--get-regexp", git_login.DECIDING, check=False).stdout)
         return git_login.hidden(deciding, remote, push=verb == "push", environment=environment())
+
+
+def _names_nothing(done: process.Completed) -> bool:
+    """By `BRANCH@{u}` and `REF@{N}` git says it in this way."""
+    return done.status == FATAL and (not done.stderr.strip() or NO_SUCH_REVISION.search(done.stderr) is not None)
 
 
 def understood(verb: str, read: Callable[[], Answer]) -> Answer:

@@ -53,8 +53,11 @@ def test_a_git_that_was_killed(
         QUESTIONS[question](repo)
 
 
+NOWHERE = ("nowhere", "@{u}", "nowhere@{u}", "HEAD@{99}", "@{push}", "@{-1}", ":/nothing", "HEAD~99", "a..b", "@{")
+
+
 def test_a_revision_that_is_none(repo: Repository) -> None:
-    assert repo.resolve("nowhere") is None
+    assert [rev for rev in NOWHERE if repo.resolve(rev) is not None] == []
     assert repo.tree_id("nowhere", "clusters") is None
     assert repo.names("nowhere:clusters") == {}
     assert repo.names("HEAD:nowhere") == {}
