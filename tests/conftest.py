@@ -19,7 +19,7 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 
 def pytest_configure() -> None:
-    """A job in the background starts with SIGINT ignored (under nohup SIGHUP), and so would what the tests interrupt."""
+    """A job in the background starts with SIGINT ignored (under nohup SIGHUP), and so would what tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
