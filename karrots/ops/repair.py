@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from karrots import clock, files, places
+from karrots import files, places
 from karrots.adapters import git_locks
 from karrots.adapters.terraform_store import StateStore
 from karrots.engine import cluster, folder, locks
 from karrots.errors import KarrotsError, Leftovers, Refused, UsageError
 from karrots.fleet import operations
+from karrots.fleet.receipt import receipt
 from karrots.fleet.workspace import Workspace
 from karrots.ops import leftovers
 from karrots.ops.leftovers import KINDS, Finding, Scene
@@ -120,7 +121,7 @@ def _record(settings: Settings, place: Scene, finding: Finding) -> None:
     except KarrotsError:
         ledger.save(replace(held, operation=None), verb=VERB, operation=held.operation.id if held.operation else "")
         raise
-    ledger.retire(held, receipt(held, looked_for), verb=VERB)
+    ledger.retire(held, receipt(held, {"looked_for": looked_for, "terraform": {"resources": 0}}), verb=VERB)
 
 
 def _swept(record: Record) -> dict[str, int]:
@@ -132,26 +133,6 @@ def _swept(record: Record) -> dict[str, int]:
     StateStore(places.terraform_states() / record.id).remove()
     files.remove(places.kubeconfig(record.id))
     return dict(swept.looked_for)
-
-
-def receipt(record: Record, looked_for: dict[str, int]) -> dict[str, Any]:
-    return {
-        "cluster": record.name,
-        "id": record.id,
-        "directory": record.directory,
-        "branch": record.branch,
-        "provider": record.provider,
-        "host": record.host,
-        "created": record.created,
-        "destroyed": clock.stamp(),
-        "by": record.operation.holder if record.operation else "",
-        "operation": record.operation.id if record.operation else "",
-        "flux_objects_removed": 0,
-        "looked_for": looked_for,
-        "terraform": {"resources": 0},
-        "seconds": 0.0,
-        "left": [],
-    }
 
 
 def _cluster(settings: Settings, place: Scene, finding: Finding) -> None:  # noqa: ARG001

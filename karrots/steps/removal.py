@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from karrots import clock, files, places
+from karrots import files, places
 from karrots.adapters import flux
 from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Failed, Leftovers, Refused, TimedOut
+from karrots.fleet.receipt import receipt
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Footprint
 from karrots.report.text import count_text
@@ -211,7 +212,7 @@ class WriteReceipt:
         )
 
     def run(self, ctx: Context) -> str:
-        ctx.receipt = receipt_of(ctx)
+        ctx.receipt = receipt(ctx.record, ctx.receipt, removed=ctx.removed, seconds=ctx.run.seconds)
         ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
         ctx.change(operation=None)
         forget(ctx.workspace, ctx.record.id)
@@ -224,23 +225,3 @@ def forget(workspace: Workspace, cluster_id: str) -> None:
     for file in (places.footprint(cluster_id), places.kubeconfig(cluster_id)):
         if file.exists():
             files.remove(file)
-
-
-def receipt_of(ctx: Context) -> dict[str, Any]:
-    record = ctx.record
-    return {
-        "cluster": record.name,
-        "id": record.id,
-        "directory": record.directory,
-        "branch": record.branch,
-        "provider": record.provider,
-        "host": record.host,
-        "created": record.created,
-        "destroyed": clock.stamp(),
-        "by": record.operation.holder if record.operation else "",
-        "operation": ctx.run.id,
-        "flux_objects_removed": ctx.removed,
-        "seconds": round(ctx.run.seconds, 3),
-        "left": [],
-        **ctx.receipt,
-    }
