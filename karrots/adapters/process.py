@@ -11,11 +11,12 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from karrots.effects import deaf, effect
 from karrots.errors import Failed, TimedOut, ToolFailed, ToolMissing
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 TAIL_BYTES = 4000
 MOST_OUTPUT = 256 << 20  # bytes
 LOOK_SECONDS = 0.2
+AT_ONCE = 4096  # bytes that an empty pipe takes on every system
 TIDY_SECONDS = 2.0
 CANNOT_EXECUTE = 126  # as shells say it
 
@@ -114,18 +116,35 @@ def _heard(child: subprocess.Popen[bytes], stdin: bytes, timeout: float) -> tupl
 
     A tree of git objects is small and may unfold to billions of names, all of which we would keep.
     """
-    given: bytes | None = stdin
+    _feed(child, stdin)
     end = time.monotonic() + timeout
     while True:
         left = end - time.monotonic()
         try:
-            return child.communicate(given, min(left, LOOK_SECONDS))
+            return child.communicate(timeout=min(left, LOOK_SECONDS))
         except subprocess.TimeoutExpired as waiting:
-            given = None
             if len(waiting.output or b"") + len(waiting.stderr or b"") > MOST_OUTPUT:
                 raise _too_much(child) from waiting
             if left < LOOK_SECONDS:
                 raise
+
+
+def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
+    """Not by `communicate`: it forgets what it has not written yet when it is called again."""
+    pipe, child.stdin = child.stdin, None
+    assert pipe is not None  # noqa: S101  (PIPE was asked for)
+    if len(stdin) <= AT_ONCE:
+        _write(pipe, stdin)
+    else:
+        threading.Thread(target=_write, args=(pipe, stdin), daemon=True).start()
+
+
+def _write(pipe: IO[bytes], data: bytes) -> None:
+    with suppress(BrokenPipeError):  # nobody wants all of it
+        try:
+            pipe.write(data)
+        finally:
+            pipe.close()
 
 
 def _too_much(child: subprocess.Popen[bytes]) -> Failed:

@@ -66,3 +66,16 @@ def test_what_is_given_and_said_slowly_arrives_whole(monkeypatch: pytest.MonkeyP
     script = "read word; printf %s $word; sleep 0.1; printf ' %s' $word >&2; sleep 0.1; printf end"
     done = process.run(["sh", "-c", script], stdin=b"word\n")
     assert (done.stdout, done.stderr) == (b"wordend", b" word")
+
+
+@pytest.mark.parametrize("size", [0, 1, process.AT_ONCE, process.AT_ONCE + 1, 1 << 20])
+def test_a_program_that_is_slow_to_read_gets_all_of_it(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """`communicate` forgets what it has not written yet when it is called a second time."""
+    monkeypatch.setattr(process, "LOOK_SECONDS", 0.01)
+    reader = "import sys, time; time.sleep(0.1); print(len(sys.stdin.buffer.read()))"
+    assert process.run([sys.executable, "-c", reader], stdin=b"x" * size, timeout=20).stdout == b"%d\n" % size
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_program_that_does_not_read_at_all(size: int) -> None:
+    assert process.run([sys.executable, "-c", ""], stdin=b"x" * size).status == 0
