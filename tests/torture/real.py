@@ -402,7 +402,7 @@ ROWS: tuple[Torture, ...] = (
         world=kills,
         wanted=300,
         usual=20,
-        slice=2,
+        slice=1,
     ),
     Torture(
         name="real-strike",
@@ -411,6 +411,6 @@ ROWS: tuple[Torture, ...] = (
         world=strikes,
         wanted=100,
         usual=10,
-        slice=1,
+        slice=0,
     ),
 )

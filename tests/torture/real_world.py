@@ -351,6 +351,11 @@ def _neutral(record: Record, document: Any) -> Any:
     return json.loads(text)
 
 
+def lasting(labels: dict[str, str] | None) -> dict[str, str]:
+    """Without those that the controller of nodes adds some moments after a node is there."""
+    return {name: value for name, value in (labels or {}).items() if not name.startswith("beta.")}
+
+
 def _objects(kube: Kube) -> Iterator[tuple[str, Any]]:
     """All that Flux made, and the nodes: what it says, without what every API server draws for itself."""
     for path, kind in _kinds(kube):
@@ -358,7 +363,10 @@ def _objects(kube: Kube) -> Iterator[tuple[str, Any]]:
         for found in kube.list(path, **query):
             meta = found["metadata"]
             body = {key: value for key, value in found.items() if key not in ("metadata", "status")}
-            yield f"{kind} {meta.get('namespace', '')}/{meta['name']}", _undrawn({**body, "labels": meta.get("labels")})
+            yield (
+                f"{kind} {meta.get('namespace', '')}/{meta['name']}",
+                _undrawn({**body, "labels": lasting(meta.get("labels"))}),
+            )
 
 
 def _kinds(kube: Kube) -> Iterator[tuple[str, str]]:
