@@ -93,17 +93,24 @@ class _Run:
     def end(self, cause: BaseException, on_stop: Callable[[Stopping], None], grace: float) -> None:
         """Listen until the program, told to stop, has ended; what is raised meanwhile does not hold that up."""
         deadline = time.monotonic() + grace
-        while self._child.poll() is None:
+        ended = False
+        while not ended:
             try:
                 if isinstance(cause, KeyboardInterrupt):
                     on_stop(Stopping(grace))
                 else:
                     self._on_line = _ignore  # whoever listens is what failed, and Terraform's work matters more
-                self.until(deadline)
-            except TimeoutError:
-                self._kill()
+                self._until_or_kill(deadline)
+                ended = True
             except BaseException as again:  # noqa: BLE001  (`follow` raises the first, once Terraform has ended)
                 cause = again
+
+    def _until_or_kill(self, deadline: float) -> None:
+        try:
+            self.until(deadline)
+        except TimeoutError:
+            self._kill()
+            self.until()
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError):

@@ -32,6 +32,15 @@ print("ended", flush=True)
 sys.exit(1)
 """
 
+# Says one more line at a SIGUSR1, and ends.
+WILLING = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+print("begun", flush=True)
+signal.sigwait({signal.SIGUSR1})
+print("ended", flush=True)
+"""
+
 # Follows a stubborn program until it is killed itself.
 FOLLOWER = """
 import sys, threading
@@ -165,6 +174,20 @@ def test_an_interrupt_is_sent_once_and_waited_for(run: Run) -> None:
     assert run.lines == ["begun", "interrupt 1", "ended"]
     assert run.stops == [Stopping(600.0)]
     assert not psutil.pid_exists(run.pid)
+
+
+def test_what_it_said_before_we_could_stop_it_is_heard(run: Run) -> None:
+    def end_and_interrupt(line: str) -> None:
+        if line == "begun":
+            os.kill(run.pid, signal.SIGUSR1)
+            os.waitid(os.P_PID, run.pid, os.WEXITED | os.WNOWAIT)
+            signal.raise_signal(signal.SIGINT)
+
+    run.on_line = end_and_interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run(sys.executable, "-c", WILLING)
+    assert run.lines == ["begun", "ended"]
+    assert run.stops == [Stopping(600.0)]
 
 
 def test_however_often_we_are_interrupted_it_is_told_once(run: Run) -> None:
