@@ -50,10 +50,11 @@ class Applied:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """Where Terraform's state is kept."""
+    """Where Terraform's state is kept; `settings` are the backend's own words: bucket, region …"""
 
     backend: str
     key: str
+    settings: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -124,6 +125,7 @@ OTHER_TYPES: dict[str, tuple[type, ...]] = {
     "protected": (bool,),
     "expires": (str, NoneType),
     "overrides": (dict,),
+    "settings": (dict,),
     "schema": (int,),
     "pid": (int,),
     **{name: (part, NoneType) for name, part in PARTS.items()},
@@ -250,8 +252,9 @@ def _checked(record: Record) -> Record:
         raise ValueError(f"phase is '{record.phase}', and one of {', '.join(PHASES)} is known")
     if not _ID.fullmatch(record.id):
         raise ValueError("id has another form than karrots gives it")
-    if not all(isinstance(value, str) for value in record.overrides.values()):
-        raise ValueError("overrides holds something else than text")
+    for name, texts in (("overrides", record.overrides), ("settings", record.state.settings if record.state else {})):
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise ValueError(f"{name} holds something else than text")
     if "\0" in record.branch:
         raise ValueError("branch holds a zero byte")
     if not _is_inside(record.directory):

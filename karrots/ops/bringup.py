@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from karrots.fleet.workspace import Workspace
     from karrots.ops.settings import Settings
     from karrots.pipeline import Run
-    from karrots.spec.fleet import FleetSpec
 
 TTL = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 168}
@@ -113,6 +112,7 @@ def draft(
     settings = workspace.settings
     where = options.on or spec.provider
     provider(where)
+    section = settings.providers.cloud(where)
     identity = workspace.repo.identity()
     now = clock.now()  # once: a clock that is set meanwhile must not shorten a life
     cluster_id = new_id(workspace.known.view().newest_id_gone(name))
@@ -124,7 +124,8 @@ def draft(
         branch=branch,
         parent=parent,
         provider=where,
-        region=region_of(settings, where),
+        region=section.region if section else "",
+        account=section.account_id if section else "",
         domain=f"{name}.{settings.domain}",
         owner=identity[1] if identity else "",
         created=clock.stamp(now),
@@ -135,10 +136,6 @@ def draft(
         overrides=dict(options.overrides),
         host=computer.name() if where == "local" else "",
     )
-
-
-def region_of(settings: FleetSpec, where: str) -> str:
-    return getattr(getattr(settings.providers, where, None), "region", "")
 
 
 def leased(record: Record, workspace: Workspace, view: View) -> Record:

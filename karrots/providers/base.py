@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from karrots.adapters.kube import Access
     from karrots.fleet.record import Record
     from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,11 @@ class Provider(Protocol):
     def preflight(self, spec: ClusterSpec, record: Record) -> list[Check]:
         """Whether this computer and account can carry such a cluster; nothing is changed."""
 
-    def variables(self, record: Record, repository: Path) -> Mapping[str, Any]:
-        """What the provider adds to identity.auto.tfvars.json. `repository` is the git directory of the fleet."""
+    def variables(self, record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
+        """What the provider adds to identity.auto.tfvars.json.
+
+        `settings` are its section of karrots.yaml; `repository` is the git directory of the fleet.
+        """
 
     def access(self, record: Record, outputs: Mapping[str, Any]) -> Access | None:
         """How to reach the API server, from Terraform's outputs; None when there is nothing to reach."""

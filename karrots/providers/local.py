@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from karrots.adapters.kube import Access
     from karrots.fleet.record import Record
     from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud
 
 NAME = "local"
 CLUSTER_RESOURCES = ("terraform_data.cluster",)
@@ -35,7 +36,7 @@ def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
     return [*checks, Check("engine", ok=True, found=f"Kubernetes {found}")]
 
 
-def variables(record: Record, repository: Path) -> Mapping[str, Any]:
+def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
     return {
         "engine_home": str(places.engine_clusters()),
         "repository": str(repository),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from karrots.errors import UsageError
 from karrots.render.template import rendered
+from karrots.spec.limits import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,9 @@ IDENTITY_FILE = "identity.auto.tfvars.json"
 # What each provider's root declares beside its identity.
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "local": ("kubernetes_version", "nodes"),
+    "eks": ("kubernetes_version", "nodes", "network", "eks"),
+    "gke": ("kubernetes_version", "nodes", "network", "gke"),
+    "aks": ("kubernetes_version", "nodes", "pool_names", "network", "aks"),
 }
 
 
@@ -43,8 +47,10 @@ def variables(spec: ClusterSpec, provider: str) -> dict[str, Any]:
     """What cluster.auto.tfvars.json holds for this provider."""
     known = {
         "kubernetes_version": spec.kubernetes,
-        "nodes": {name: pool.model_dump(exclude_none=True) for name, pool in spec.nodes.items()},
+        "nodes": {name: pool.model_dump(exclude_defaults=True) for name, pool in spec.nodes.items()},
+        "pool_names": {name: fitted("aks-node-pool", name) for name in spec.nodes},
         "network": spec.network.model_dump(),
+        **{cloud: getattr(spec, cloud).model_dump() for cloud in ("eks", "gke", "aks")},
     }
     return {name: known[name] for name in _VALUES[provider]}
 

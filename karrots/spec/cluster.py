@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from karrots.spec import loading
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.model import Form, Interval, Label, Model, Whole
+from karrots.spec.model import Flag, Form, Interval, Label, Model, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,19 @@ VariableName = Annotated[
 ]
 
 
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+NODE_LABEL = r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+NODE_VALUE = r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?"
+NodeLabel = Annotated[str, Form(NODE_LABEL, "a Kubernetes label such as example.com/tier")]
+NodeValue = Annotated[str, Form(NODE_VALUE, "a label's value: at most 63 letters, digits, '.', '_' and '-'")]
+
+
+class Taint(Model):
+    key: NodeLabel
+    value: NodeValue = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+
 class NodePool(Model):
     """Either `count`, or `min` and `max`."""
 
@@ -39,6 +52,11 @@ class NodePool(Model):
     count: Annotated[int, Whole(0, 1000)] | None = Field(default=None, description="A fixed number of nodes.")
     min: Annotated[int, Whole(0, 1000)] | None = Field(default=None, description="Fewest nodes when the pool scales.")
     max: Annotated[int, Whole(1, 1000)] | None = Field(default=None, description="Most nodes when the pool scales.")
+
+    spot: Flag = Field(default=False, description="Cheaper machines that the cloud may take back; clouds only.")
+    disk: Annotated[int, Whole(20, 16384)] | None = Field(default=None, description="Root disk in GiB; clouds only.")
+    labels: dict[NodeLabel, NodeValue] = Field(default_factory=dict, description="Labels of the nodes; clouds only.")
+    taints: list[Taint] = Field(default_factory=list, description="Taints of the nodes; clouds only.")
 
     @model_validator(mode="after")
     def _one_way_to_size(self) -> NodePool:
@@ -58,10 +76,35 @@ class NodePool(Model):
 class Network(Model):
     """Shape only: address ranges belong to one cluster and are leased from karrots.yaml."""
 
+    mode: Literal["own", "shared"] = Field(
+        default="own", description="A network of its own, or the parent's; clouds only."
+    )
     zones: Annotated[int, Whole(1, 6)] = Field(default=2, description="Availability zones to spread over; clouds only.")
     nat: Literal["single", "per-zone", "none"] = Field(
         default="single", description="How nodes reach out; clouds only."
     )
+    api: Literal["public", "private"] = Field(
+        default="public", description="Whether the API server can be reached from outside of the network; clouds only."
+    )
+
+
+class Eks(Model):
+    """What only EKS has."""
+
+    auto_mode: Flag = Field(default=False, description="AWS makes the nodes as pods need them (EKS Auto Mode).")
+
+
+class Gke(Model):
+    """What only GKE has."""
+
+    autopilot: Flag = Field(default=False, description="Google makes the nodes as pods need them.")
+    channel: Literal["RAPID", "REGULAR", "STABLE"] = Field(default="REGULAR", description="Release channel.")
+
+
+class Aks(Model):
+    """What only AKS has."""
+
+    tier: Literal["Free", "Standard"] = Field(default="Free", description="Standard promises an uptime, for a price.")
 
 
 class Flux(Model):
@@ -80,6 +123,9 @@ class ClusterSpec(Model):
     )
     nodes: dict[Label, NodePool] = Field(min_length=1, description="Node pools by name.")
     network: Network = Field(default_factory=Network, description="Shape of the network, no addresses.")
+    eks: Eks = Field(default_factory=Eks, description="What only EKS has.")
+    gke: Gke = Field(default_factory=Gke, description="What only GKE has.")
+    aks: Aks = Field(default_factory=Aks, description="What only AKS has.")
     flux: Flux = Field(default_factory=Flux, description="Flux, which applies flux/ of this directory.")
     variables: dict[VariableName, str] = Field(
         default_factory=dict, description="Further ${variables} for the manifests, beside the cluster's identity."

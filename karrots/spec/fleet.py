@@ -13,6 +13,14 @@ from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole
 Text = Annotated[str, Field(min_length=1)]
 
 
+def _range(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"must be an address range such as 203.0.113.0/24: {error}") from error
+    return value
+
+
 def _private_range(value: str) -> str:
     try:
         network = ipaddress.IPv4Network(value)
@@ -58,26 +66,51 @@ class AzureState(Model):
     container: Text
 
 
+class Cloud(Model):
+    """What all clouds have."""
+
+    region: Text = Field(description="Where clusters are made, e.g. eu-central-1, europe-west3 or westeurope.")
+    api_access: list[Annotated[str, AfterValidator(_range)]] = Field(
+        default_factory=list, description="Address ranges that may reach the API servers; none: all may."
+    )
+
+    @property
+    def account_id(self) -> str:
+        """In the cloud's own words an account, a project or a subscription."""
+        raise NotImplementedError
+
+
 class Local(Model):
     """Nothing to set: it is the computer karrots runs on."""
 
 
-class Eks(Model):
+class Eks(Cloud):
     account: Annotated[str, Form(r"[0-9]{12}", "an AWS account of 12 digits")] = Field(description="AWS account.")
-    region: Text = Field(description="AWS region, e.g. eu-central-1.")
+    profile: Text | None = Field(default=None, description="Profile of the AWS configuration to log in with.")
     state: S3State | None = None
 
+    @property
+    def account_id(self) -> str:
+        return self.account
 
-class Gke(Model):
+
+class Gke(Cloud):
     project: Text = Field(description="Google Cloud project.")
-    region: Text = Field(description="Google Cloud region, e.g. europe-west3.")
     state: GcsState | None = None
 
+    @property
+    def account_id(self) -> str:
+        return self.project
 
-class Aks(Model):
+
+class Aks(Cloud):
     subscription: Text = Field(description="Azure subscription.")
-    region: Text = Field(description="Azure region, e.g. westeurope.")
+    tenant: Text | None = Field(default=None, description="Azure tenant, when the login knows more than one.")
     state: AzureState | None = None
+
+    @property
+    def account_id(self) -> str:
+        return self.subscription
 
 
 class Providers(Model):
@@ -85,6 +118,10 @@ class Providers(Model):
     eks: Eks | None = None
     gke: Gke | None = None
     aks: Aks | None = None
+
+    def cloud(self, name: str) -> Eks | Gke | Aks | None:
+        """What karrots.yaml says of a provider; None for `local`, and where it says nothing."""
+        return {"eks": self.eks, "gke": self.gke, "aks": self.aks}.get(name)
 
 
 class Policies(Model):

@@ -58,11 +58,25 @@ class Whole:
         return core_schema.no_info_before_validator_function(self.check, number)
 
 
+@dataclass(frozen=True)
+class Truth:
+    """`true` or `false` as YAML 1.2 writes them; `yes` and `on` of 1.1 are texts."""
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str) and value not in {"true", "false"}:
+            raise ValueError(f"must be true or false, not '{shorten(value)}'")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+
 def shorten(text: str, width: int = 40) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= width else f"{one_line[: width - 1]}…"
 
 
+Flag = Annotated[bool, Truth()]
 Interval = Annotated[str, Form(r"([0-9]+(ms|s|m|h))+", "a time such as 30s, 1m or 1h30m")]
 Age = Annotated[str, Form(r"[1-9][0-9]{0,3}[hdw]", "an age such as 8h, 7d or 2w")]
 Label = Annotated[str, Form(r"[a-z]([a-z0-9-]{0,26}[a-z0-9])?", "lower-case letters, digits and '-', at most 28")]

@@ -38,7 +38,8 @@ def state_folder(record: Record) -> Path:
 
 
 def identity_variables(record: Record, provider: Provider, workspace: Workspace) -> dict[str, object]:
-    return {**identity.terraform_variables(record), **provider.variables(record, workspace.repo.git_dir)}
+    settings = workspace.settings.providers.cloud(record.provider)
+    return {**identity.terraform_variables(record), **provider.variables(record, settings, workspace.repo.git_dir)}
 
 
 def identity_text(record: Record, provider: Provider, workspace: Workspace) -> str:

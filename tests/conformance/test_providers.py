@@ -59,7 +59,7 @@ def _root(folder: Path, provider: str, spec: ClusterSpec, record: Record) -> Pat
         (folder / path).write_text(text)
     variables: dict[str, Any] = {
         **identity.terraform_variables(record),
-        **PROVIDERS[provider].variables(record, folder),
+        **PROVIDERS[provider].variables(record, None, folder),
     }
     (folder / rendering.IDENTITY_FILE).write_text(json.dumps(variables))
     return folder

@@ -133,3 +133,46 @@ def test_a_key_as_long_as_the_file_is_not_repeated() -> None:
         with pytest.raises(UsageError) as caught:
             load_cluster(data, "cluster.yaml")
         assert len(caught.value.message) < 500
+
+
+CLOUD = """
+apiVersion: karrots.dev/v1
+kind: Cluster
+provider: eks
+kubernetes: "1.35"
+nodes:
+  batch:
+    size: m7i.large
+    min: 0
+    max: 8
+    spot: true
+    disk: 100
+    labels: {example.com/tier: batch}
+    taints: [{key: batch, value: "yes"}]
+network: {mode: shared, api: private}
+eks: {auto_mode: false}
+"""
+
+
+def test_what_only_clouds_have() -> None:
+    spec = load_cluster(CLOUD, "cluster.yaml")
+    pool = spec.nodes["batch"]
+    assert (pool.spot, pool.disk, pool.labels) == (True, 100, {"example.com/tier": "batch"})
+    assert pool.taints[0].effect == "NoSchedule"
+    assert (spec.network.mode, spec.network.api, spec.eks.auto_mode) == ("shared", "private", False)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("    spot: yes", "must be true or false"),
+        ("    disk: 5", "20"),
+        ("    labels: {'a b': c}", "a Kubernetes label"),
+        ("    taints: [{key: a, effect: Never}]", "NoSchedule"),
+    ],
+)
+def test_what_clouds_would_refuse(line: str, complaint: str) -> None:
+    text = CLOUD.split("    spot:", maxsplit=1)[0] + line + "\n"
+    with pytest.raises(UsageError) as caught:
+        load_cluster(text, "cluster.yaml")
+    assert complaint in f"{caught.value.message} {caught.value.why}"
