@@ -36,6 +36,8 @@ KEYS = ("at", "match", "when", "kind", "seed", "log", "skew")
 # An effect takes some milliseconds; a kill "during" it falls somewhere into them.
 DURING_SECONDS = 0.006
 SLOW_SECONDS = 0.25
+# What no text, number or JSON holds; and ends of lines are the only control characters it does.
+NOISE = bytes({*range(0x20), *range(0x7F, 0x100)} - set(b"\t\n\r"))
 ERRNO = {"error": errno.EIO, "timeout": errno.ETIMEDOUT, "full": errno.ENOSPC}
 
 
@@ -68,7 +70,7 @@ class Fault:
             raise OSError(number, os.strerror(number), self.site.partition(" ")[2])
 
     def garbled(self, data: bytes) -> bytes:
-        """Cut short, or with some bytes changed."""
+        """Cut short, or with noise in some places: a letter in place of another is seen by nobody."""
         if self.kind == "died":
             return b""
         if self.kind != "garbage" or not data:
@@ -77,7 +79,7 @@ class Fault:
             return data[: self.dice.randrange(len(data))]
         changed = bytearray(data)
         for _ in range(max(1, len(data) // 50)):
-            changed[self.dice.randrange(len(data))] = self.dice.randrange(256)
+            changed[self.dice.randrange(len(data))] = self.dice.choice(NOISE)
         return bytes(changed)
 
     def status(self, status: int) -> int:

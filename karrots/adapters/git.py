@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,8 +119,16 @@ def _identity(git: Git) -> tuple[str, str] | None:
         ident = git.lookup("var", variable, none=NO_IDENTITY)
         if ident is None:
             return None
-        found = re.fullmatch(r"(.+) <(.*)> \d+ \S+", ident)
-    return (found[1], found[2]) if found else None
+        found = understood("var", partial(_person, ident))
+    return found
+
+
+def _person(ident: str) -> tuple[str, str]:
+    """Raises ValueError for what is no identity: who owns a cluster would be nobody."""
+    found = re.fullmatch(r"(.+) <(.*)> \d+ \S+", ident)
+    if found is None or not found[2].isprintable():
+        raise ValueError(f"{ident[:80]!r} is no identity")
+    return found[1], found[2]
 
 
 def init_repository(folder: Path, branch: str | None = None) -> None:

@@ -28,6 +28,7 @@ QUESTIONS: dict[str, Callable[[Repository], object]] = {
     "read": lambda repo: repo.read("HEAD", "karrots.yaml"),
     "files": lambda repo: repo.files("HEAD", "clusters"),
     "write": lambda repo: repo.write_blob(b"x"),
+    "identity": lambda repo: repo.identity(),
 }
 
 
@@ -51,6 +52,17 @@ def test_a_git_that_was_killed(
     monkeypatch.setattr(repo, "_git", Git(str(tmp_path / "bin/git"), repo.root))
     with pytest.raises(ToolFailed):
         QUESTIONS[question](repo)
+
+
+@pytest.mark.parametrize("said", ["Ada Example <ada@exam", "Ada", r"Ada <a\377a@example.com> 1795252800 +0000"])
+def test_an_identity_that_was_garbled(
+    said: str, repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read as nobody's, and the same command found the name taken by somebody."""
+    program(tmp_path / "bin", f"printf '{said}'", monkeypatch)
+    monkeypatch.setattr(repo, "_git", Git(str(tmp_path / "bin/git"), repo.root))
+    with pytest.raises(ToolFailed, match="git var is not understood"):
+        repo.identity()
 
 
 NOWHERE = ("nowhere", "@{u}", "nowhere@{u}", "HEAD@{99}", "@{push}", "@{-1}", ":/nothing", "HEAD~99", "a..b", "@{")
