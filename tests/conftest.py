@@ -12,6 +12,7 @@ import pytest
 from tests.support import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REAL_ENVIRONMENT = dict(os.environ)
@@ -50,6 +51,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     for name, value in {**environment.settings(home), **folders}.items():
         monkeypatch.setenv(name, value)
     _forbid_network(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """A test that runs karrots in this process leaves no ear behind that would end all tests at an interrupt."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _forbid_network(monkeypatch: pytest.MonkeyPatch) -> None:
