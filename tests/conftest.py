@@ -7,6 +7,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from tests.support import environment
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 REAL_ENVIRONMENT = dict(os.environ)
 LOOPBACK = ("127.", "::1", "localhost")
+
+
+# No test is timed: a computer with other work makes no example wrong.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:

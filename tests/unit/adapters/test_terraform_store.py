@@ -403,7 +403,7 @@ def test_remove_leaves_nothing(store: StateStore) -> None:
     assert store.current() is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(serials=st.lists(st.integers(0, 20), max_size=12))
 def test_the_serial_never_goes_back(tmp_path_factory: pytest.TempPathFactory, serials: list[int]) -> None:
     store = StateStore(tmp_path_factory.mktemp("state"))

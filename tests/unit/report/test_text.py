@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from karrots.report.tables import narrowed, table
@@ -75,7 +75,6 @@ def test_a_cell_stays_on_its_line_and_steers_nothing() -> None:
     assert table(("A", "B"), [("one\ntwo", "\x1b[2J")]) == "A        B\none two  [2J\n"
 
 
-@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(*[st.text(max_size=60)] * 4), max_size=5),
     width=st.integers(min_value=40, max_value=120),
