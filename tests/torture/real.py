@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Verb = Literal["create", "branch", "sync", "apply", "destroy"]
 
 MOTHER = "mother"  # runs from seed to seed: what is branched, synced, applied and destroyed
+SETTLING = 30.0  # seconds
 CALLS = 1_000_000  # more calls of git than any run makes
 COMPONENTS = (
     "etcd", "kube-apiserver", "kube-controller-manager", "source-controller", "kustomize-controller",
@@ -156,17 +157,26 @@ class Stage:
         self.usual[verb] = Usual(time.monotonic() - began, lines, CALLS - git_calls.left())
 
     def compare(self, aim: Aim) -> None:
-        """The cluster looks as if nobody had disturbed the verb. Raises Wrong."""
+        """The cluster looks as if nobody had disturbed the verb. Raises Wrong.
+
+        A controller that was started again looks at all of its objects anew, so they get a moment to be Ready again.
+        """
+        until = time.monotonic() + SETTLING
+        while found := self._differences(aim):
+            if time.monotonic() > until:
+                raise Wrong(f"{aim.verb} ended otherwise than undisturbed: {'; '.join(found)[:1500]}")
+            time.sleep(0.2)
+
+    def _differences(self, aim: Aim) -> list[str]:
         seen, wanted = self.world.picture(aim.name), self.looks[self.content]
         main = git(self.world.directory, "rev-parse", "refs/heads/main")
         parent = seen.record["parent"]
         if (parent is None) != (aim.verb != "branch") or (parent and parent["commit"] != main):
-            raise Wrong(f"the parent of '{aim.name}' is {parent}")
+            return [f"the parent of '{aim.name}' is {parent}"]
         record = wanted.record | {
             "applied": main, "parent": parent, "expires": seen.record["expires"], "branch": seen.record["branch"],
         }  # fmt: skip
-        if found := seen.differences(Picture(record, main, wanted.applied, wanted.flux, wanted.objects)):
-            raise Wrong(f"{aim.verb} ended otherwise than undisturbed: {'; '.join(found)[:1500]}")
+        return list(seen.differences(Picture(record, main, wanted.applied, wanted.flux, wanted.objects)))
 
     def end(self, aim: Aim, held: Held) -> None:
         """Take it away and see that it is gone. Raises Wrong."""
