@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".j2"
+# YAML folds its other line breaks, and takes neither further control characters nor a byte order mark
+# (https://yaml.org/spec/1.1/#b-generic).
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF)}
 # What Terraform leaves behind when somebody runs it in a template folder.
 _NOT_TEMPLATES = (".terraform", ".terraform.lock.hcl")
 
@@ -50,4 +53,4 @@ def _jinja(text: str, path: Path, values: Mapping[str, Any]) -> str:
 
 def _quoted(value: object) -> str:
     """A JSON string, which YAML reads as the same text whatever it holds."""
-    return json.dumps(str(value), ensure_ascii=False)
+    return json.dumps(str(value), ensure_ascii=False).translate(_ESCAPED)

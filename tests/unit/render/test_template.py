@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from karrots.errors import Failed
 from karrots.render.template import rendered
@@ -32,3 +33,12 @@ def test_a_value_nobody_gives_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"the template 'a\.j2' cannot be rendered") as caught:
         rendered(tmp_path, {})
     assert "missing" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b # c", '"', "\\", "\n", "ü", "😀", "a\x85b", "\u2028", "\u2029", "\ufeffa", "\x7f", "\x9b"]
+)
+def test_a_quoted_value_is_read_as_it_was(text: str, tmp_path: Path) -> None:
+    (tmp_path / "file.yaml.j2").write_text("key: {{ value | quoted }}\n")
+    written = rendered(tmp_path, {"value": text})["file.yaml"]
+    assert yaml.safe_load(written) == {"key": text}
