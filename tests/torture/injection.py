@@ -487,6 +487,6 @@ ROWS: tuple[Torture, ...] = (
     Torture(
         "injection", "names, refs, addresses, values, tags, links, configuration, records",
         "no command run, nothing read or written outside",
-        penned_by_number(one), wanted=len(CORPUS), usual=700, slice=12, workers=2,
+        penned_by_number(one), wanted=len(CORPUS), usual=400, slice=12, workers=2,
     ),
 )  # fmt: skip

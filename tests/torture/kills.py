@@ -356,21 +356,21 @@ ROWS: tuple[Torture, ...] = (
     Torture(
         "kill", "SIGKILL of karrots before, inside and after each effect (fast world)",
         "nothing lost, nothing left; the same command again ends as undisturbed", kills,
-        wanted=3000, usual=300, slice=12, workers=2,
+        wanted=3000, usual=240, slice=12, workers=2,
     ),
     Torture(
         "nth-failure", "the n-th effect fails: error, timeout, no room, garbage (fast world)",
         "a documented exit status, no traceback, resumable", failures,
-        wanted=3000, usual=300, slice=12, workers=2,
+        wanted=3000, usual=240, slice=12, workers=2,
     ),
     Torture(
         "full-disk", "no room at each place that writes (fast world)",
         "the state before stays, the message names the path", full_disk,
-        wanted=150, usual=60, slice=6, workers=2,
+        wanted=150, usual=40, slice=6, workers=2,
     ),
     Torture(
         "clock", "a clock ± 25 h wrong, or set in the middle (fast world)",
         "a life as long as asked for, ids that rise", clocks,
-        wanted=1000, usual=100, slice=4, workers=2,
+        wanted=1000, usual=40, slice=4, workers=2,
     ),
 )  # fmt: skip

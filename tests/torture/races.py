@@ -222,7 +222,7 @@ ROWS: tuple[Torture, ...] = (
         promise="one wins each round, the others exit 6 and are told who",
         world=one_name,
         wanted=20,
-        usual=3,
+        usual=2,
         slice=0,
     ),
     Torture(
@@ -231,7 +231,7 @@ ROWS: tuple[Torture, ...] = (
         promise="one wins each round, the others exit 6 and are told who",
         world=partial(one_name, count=12),
         wanted=20,
-        usual=3,
+        usual=1,
         slice=1,
     ),
     Torture(
@@ -258,7 +258,7 @@ ROWS: tuple[Torture, ...] = (
         promise="its publication is refused with exit 6, the record and the Terraform state stay as they are",
         world=late_holder,
         wanted=200,
-        usual=200,
+        usual=60,
         slice=6,
     ),
 )

@@ -233,7 +233,7 @@ ROWS: tuple[Torture, ...] = (
         promise="none; what became of the state is in the notes",
         world=local_backend,
         wanted=40,
-        usual=5,
+        usual=3,
         slice=1,
     ),
     Torture(
@@ -242,7 +242,7 @@ ROWS: tuple[Torture, ...] = (
         promise="the state is readable and never older; of karrots: each reported resource is in it; the next run ends",
         world=state_server,
         wanted=40,
-        usual=5,
+        usual=3,
         slice=1,
     ),
 )

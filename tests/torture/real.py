@@ -411,7 +411,7 @@ ROWS: tuple[Torture, ...] = (
         promise="nothing half done, no commit lost; the same command again ends as undisturbed, destroy leaves nothing",
         world=kills,
         wanted=300,
-        usual=20,
+        usual=15,
         slice=1,
     ),
     Torture(
@@ -420,7 +420,7 @@ ROWS: tuple[Torture, ...] = (
         promise="a documented exit, the serial never goes back; the same command again ends as undisturbed",
         world=strikes,
         wanted=100,
-        usual=10,
+        usual=6,
         slice=0,
     ),
 )
