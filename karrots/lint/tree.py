@@ -9,8 +9,10 @@ from karrots.lint.finding import Finding
 from karrots.spec import yaml_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+# Of the path below the directory; Linux takes 4096 for all of one (limits.h).
+LONGEST_PATH = 2048
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 # As kustomize tells remote bases (api/internal/git/repospec.go).
 _REMOTE = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:", "github.com/", "file://")
@@ -20,10 +22,10 @@ class Tree:
     """`directory` is where the files stand in the repository, e.g. clusters/qa; all paths here are below it."""
 
     def __init__(self, files: Mapping[str, bytes], directory: str) -> None:
-        self.files = files
+        self.files = {path: data for path, data in files.items() if len(path) <= LONGEST_PATH}
         self.directory = directory.strip("/")
-        self.folders = {""} | {folder for path in files for folder in _parents(path)}
-        self.broken: dict[str, Finding] = {}
+        self.folders = _folders(self.files)
+        self.broken: dict[str, Finding] = {path: _too_long(path) for path in files if len(path) > LONGEST_PATH}
         self._read: dict[str, tuple[yaml_file.Document, ...]] = {}
 
     def documents(self, path: str) -> tuple[yaml_file.Document, ...]:
@@ -66,6 +68,22 @@ class Tree:
     def _first_kustomization(self, path: str, prefix: str) -> str | None:
         between = [folder for folder in _parents(path) if folder.startswith(prefix) and len(folder) > len(prefix)]
         return next((folder for folder in sorted(between, key=len) if self.kustomization_file(folder)), None)
+
+
+def _too_long(path: str) -> Finding:
+    message = f"a path of {len(path)} characters, which no file system takes"
+    return Finding(f"{path[:60]}…", 1, "long-path", "error", "", message)
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Each is climbed from only until what is known already, as trees may be deep."""
+    found = {""}
+    for path in paths:
+        folder = posixpath.dirname(path)
+        while folder not in found:
+            found.add(folder)
+            folder = posixpath.dirname(folder)
+    return found
 
 
 def _parents(path: str) -> list[str]:

@@ -326,6 +326,14 @@ def test_broken_yaml_where_flux_reads() -> None:
     assert found(fleet() | {"charts/x/templates/deployment.yaml": "{{ if .Values.x }}\na: [\n"}) == []
 
 
+def test_trees_deeper_than_any_file_system() -> None:
+    """Each of their files was climbed from anew, which took minutes."""
+    deep = {f"flux/{'d/' * depth}kustomization.yaml": "resources: [d]\n" for depth in range(3000)}
+    told = found(fleet() | deep)
+    assert {finding.rule for finding in told} == {"long-path", "too-deep"}
+    assert all(len(finding.path) < 3000 for finding in told)
+
+
 @pytest.mark.parametrize("text", ["a: 1\n", "- a\n", "apiVersion: v1\nkind: ConfigMap\n", "just text\n"])
 def test_documents_that_are_no_objects(text: str) -> None:
     assert brief(found(fleet(text))) == [("not-an-object", "flux/apps/settings.yaml", 1)]
