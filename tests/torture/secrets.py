@@ -248,7 +248,7 @@ class Canary:
 
     def search_processes(self) -> None:
         for line in self.host.seen:
-            self.search(f"command line {line[:120]}", line.encode())
+            self.search(f"command line {line[:120]!a}", os.fsencode(line))
 
     def search_files(self) -> None:
         for path in sorted(self.world.root.rglob("*")):
