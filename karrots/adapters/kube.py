@@ -12,10 +12,12 @@ import json
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from karrots import clock
 from karrots.adapters.kube_answers import MOST_PAGES, Watched, decoded, is_object, whole
 from karrots.effects import effect
 from karrots.errors import Failed, LoginNeeded
@@ -24,21 +26,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from karrots.adapters.tokens import Token, Tokens
+
 Object = dict[str, Any]
 
 FIELD_MANAGER = "karrots"
+CREDENTIAL = "client.authentication.k8s.io/v1"
 PAGE = 500
 
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach one API server. `ca` is PEM; certificate and key are files of mode 0600; or a short-lived token."""
+    """How to reach one API server. `ca` is PEM, '' for one that the computer itself trusts.
+
+    Certificate and key are files of mode 0600; or there are short-lived tokens.
+    """
 
     server: str
     ca: str
     certificate: Path | None = None
     key: Path | None = None
-    token: str | None = None
+    tokens: Tokens | None = None
 
 
 class ApiUnreachable(Failed):
@@ -95,10 +103,25 @@ class Kube:
     def request(
         self, method: str, path: str, body: object = None, content_type: str = "application/json"
     ) -> tuple[int, Any]:
-        """One request; answers (status, decoded JSON or text). Raises ApiUnreachable only."""
+        """One request; answers (status, decoded JSON or text). Raises ApiUnreachable, or what making a token raises.
+
+        A token that is refused is made anew once: it may have ended sooner than our clock says.
+        """
+        if self.access.tokens is None:
+            return self._asked(method, path, body, content_type)
+        token = self.access.tokens.now()
+        status, answer = self._asked(method, path, body, content_type, token)
+        if status == 401:
+            self.access.tokens.refused(token)
+            return self._asked(method, path, body, content_type, self.access.tokens.now())
+        return status, answer
+
+    def _asked(
+        self, method: str, path: str, body: object, content_type: str, token: Token | None = None
+    ) -> tuple[int, Any]:
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        if self.access.token:
-            headers["Authorization"] = f"Bearer {self.access.token}"
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.text}"
         # the client encodes what it takes for JSON itself, and wants text for everything else
         payload = body if body is None or content_type.endswith("json") else json.dumps(body)
         answer, data = self._call(method, path, headers, payload)
@@ -211,19 +234,43 @@ class Kube:
         return True
 
 
-def kubeconfig(name: str, access: Access) -> Object:
-    """A kubeconfig document with one context called `name`; of a key it only says in which file it is."""
-    user: Object = {"token": access.token} if access.token else {}
+def kubeconfig(name: str, access: Access, login: Sequence[str] = ()) -> Object:
+    """A kubeconfig document with one context called `name`.
+
+    Of a key it only says in which file it is, and of a token by which command (`login`) it is made.
+    """
+    user: Object = {"exec": _login(login)} if access.tokens and login else {}
     if access.certificate and access.key:
         user = {"client-certificate": str(access.certificate), "client-key": str(access.key)}
-    ca = base64.b64encode(access.ca.encode()).decode()
+    ca = {"certificate-authority-data": base64.b64encode(access.ca.encode()).decode()} if access.ca else {}
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": access.server, "certificate-authority-data": ca}}],
+        "clusters": [{"name": name, "cluster": {"server": access.server, **ca}}],
         "users": [{"name": name, "user": user}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+    }
+
+
+def _login(argv: Sequence[str]) -> Object:
+    return {
+        "apiVersion": CREDENTIAL,
+        "command": argv[0],
+        "args": list(argv[1:]),
+        "interactiveMode": "Never",
+        "provideClusterInfo": False,
+        "installHint": "pip install karrots",
+    }
+
+
+def credential(token: Token) -> Object:
+    """What such a command prints (https://kubernetes.io/docs/reference/access-authn-authz/authentication)."""
+    ends = clock.stamp(datetime.fromtimestamp(token.expires, UTC))
+    return {
+        "apiVersion": CREDENTIAL,
+        "kind": "ExecCredential",
+        "status": {"token": token.text, "expirationTimestamp": ends},
     }
 
 
