@@ -9,7 +9,8 @@ def command(session: Session, name: OptionalName = None) -> None:
     """Print a kubeconfig for one cluster.
 
     Of a local cluster it names the private files of the credentials, so it
-    holds as long as the cluster lives, and only on this computer.
+    holds as long as the cluster lives, and only on this computer. Of one in a
+    cloud it names `karrots token`, with the paths of this computer.
 
     [bold]Examples[/]
 

@@ -49,6 +49,7 @@ VERBS: dict[str, Verb] = {
     "logs": Verb("logs", "What earlier runs of karrots did.", LOOK),
     "env": Verb("env", "Print what a shell needs to use one cluster.", LOOK),
     "kubeconfig": Verb("kubeconfig", "Print a kubeconfig for one cluster.", LOOK),
+    "token": Verb("token", "Print a token for one cluster, as kubeconfigs ask for it.", LOOK),
     "run": Verb("run", "Run a command against one cluster.", LOOK),
     "lint": Verb("lint", "Find what Flux would stumble over, before it does.", CONTENT),
     "render": Verb("render", "Write terraform/ from cluster.yaml.", CONTENT),

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from karrots.spec.cluster import ClusterSpec
-    from karrots.spec.fleet import FleetSpec
+    from karrots.spec.fleet import Cloud, FleetSpec
 
 FLEET_FILE = "karrots.yaml"
 CLUSTER_FILE = "cluster.yaml"
 INIT_HINT = "karrots init"
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,16 @@ class Workspace:
                 hint=INIT_HINT,
             )
         return load_fleet(content, FLEET_FILE)
+
+    def section(self, provider: str) -> Cloud | None:
+        """The provider's part of karrots.yaml; None for local, which has nothing to set, and without the file.
+
+        Raises UsageError for a file that cannot be understood.
+        """
+        try:
+            return None if provider == LOCAL else self.settings.providers.cloud(provider)
+        except NotFound:
+            return None
 
     @cached_property
     def remote(self) -> str | None:

@@ -55,7 +55,7 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
     ledger.refresh()
     record = found_or_gone(workspace, name)
     guard(record, ledger.records(), workspace.settings.policies.protected)
-    within_reach(record)
+    within_reach(workspace, record)
     if not (named and yes) and settings.type_name(record.name) != record.name:
         raise Refused(
             f"cluster '{record.name}' is not destroyed",
@@ -125,9 +125,9 @@ def guard(record: Record, records: Sequence[Record], protected: Sequence[str]) -
         )
 
 
-def within_reach(record: Record) -> None:
+def within_reach(workspace: Workspace, record: Record) -> None:
     """Raises what would stop the removal half way (another computer, no Terraform) before anything is touched."""
-    provider(record.provider).access(record, {})
+    provider(record.provider).access(record, {}, workspace.section(record.provider))
     terraform.locate()
 
 

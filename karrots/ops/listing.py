@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from karrots.fleet.record import Record
     from karrots.ops.settings import Settings
     from karrots.providers.base import Part
+    from karrots.spec.fleet import Cloud
 
 
 DEEPEST = 64  # generations in one tree; documents of more levels are read and written by few programs
@@ -112,8 +113,9 @@ def status(settings: Settings, *, fetch: bool = False) -> Fleet:
     workspace, records = known_records(settings.start, fetch=fetch)
     heads = branch_heads(workspace)
     kube.warm()
+    sections = [workspace.section(record.provider) for record in records]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        counts = list(pool.map(flux_count, records))
+        counts = list(pool.map(flux_count, records, sections))
     return Fleet(tuple(replace(row(r, heads), flux=count) for r, count in zip(records, counts, strict=True)))
 
 
@@ -139,11 +141,11 @@ def row(record: Record, heads: Mapping[str, str]) -> Row:
     )
 
 
-def flux_count(record: Record) -> FluxCount:
+def flux_count(record: Record, section: Cloud | None) -> FluxCount:
     from karrots.adapters import flux
 
     try:
-        state = flux_state(record)
+        state = flux_state(record, section)
     except KarrotsError as error:
         return FluxCount(reachable=False, trouble=error.message)
     cause = flux.first_cause(state.failed)
@@ -158,13 +160,13 @@ def flux_count(record: Record) -> FluxCount:
     )
 
 
-def flux_state(record: Record):  # type: ignore[no-untyped-def]
+def flux_state(record: Record, section: Cloud | None):  # type: ignore[no-untyped-def]
     from karrots.adapters import flux
     from karrots.adapters.kube import Kube
     from karrots.errors import NotFound
     from karrots.providers import provider
 
-    access = provider(record.provider).access(record, {})
+    access = provider(record.provider).access(record, {}, section)
     if access is None:
         raise NotFound(f"cluster '{record.name}' is not running")
     kube = Kube(access, timeout=5)
@@ -181,26 +183,27 @@ def show(settings: Settings, name: str | None) -> ClusterDetail:
     workspace, record = named(settings, name, fresh=False)
     heads = branch_heads(workspace)
     objects: list[dict[str, Any]] = []
-    count = flux_count(record)
+    section = workspace.section(record.provider)
+    count = flux_count(record, section)
     if count.reachable:
-        objects = [plain(o) for o in flux_state(record).objects]
+        objects = [plain(o) for o in flux_state(record, section).objects]
     return ClusterDetail(
         record=json.loads(to_json(record)),
         row=_with_flux(row(record, heads), count),
-        parts=parts_of(record),
+        parts=parts_of(record, section),
         flux=tuple(objects),
         commits_ahead=ahead(workspace, record),
-        server=_server(record),
+        server=_server(record, section),
     )
 
 
-def parts_of(record: Record) -> tuple[Part, ...]:
+def parts_of(record: Record, section: Cloud | None) -> tuple[Part, ...]:
     """What the provider sees; a provider this version does not have is no reason to show nothing."""
     from karrots.providers import provider
     from karrots.providers.base import Part
 
     try:
-        return tuple(provider(record.provider).parts(record))
+        return tuple(provider(record.provider).parts(record, section))
     except KarrotsError as error:
         return (Part(record.provider, "unknown", detail=error.message),)
 
@@ -211,11 +214,11 @@ def _with_flux(plain_row: Row, count: FluxCount) -> Row:
     return replace(plain_row, flux=count)
 
 
-def _server(record: Record) -> str:
+def _server(record: Record, section: Cloud | None) -> str:
     from karrots.providers import provider
 
     try:
-        access = provider(record.provider).access(record, {})
+        access = provider(record.provider).access(record, {}, section)
     except KarrotsError:
         return ""
     return access.server if access else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.adapters import process
+from karrots.adapters.kube import credential
 from karrots.adapters.kube import kubeconfig as document
 from karrots.adapters.terraform_state import StateServer
 from karrots.errors import Failed, NotFound, UsageError
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from karrots.fleet.record import Record
+    from karrots.fleet.workspace import Workspace
     from karrots.ops.settings import Settings
 
 TERRAFORM_PROGRAMS = ("terraform", "tofu")
@@ -42,15 +45,34 @@ class Way:
 
 def way(settings: Settings, name: str | None) -> tuple[Record, Way]:
     """Writes the private kubeconfig (mode 0600) when it is missing or old."""
-    _, record = named(settings, name, fresh=False)
-    access = provider(record.provider).access(record, {})
+    workspace, record = named(settings, name, fresh=False)
+    access = provider(record.provider).access(record, {}, workspace.section(record.provider))
     if access is None:
         raise NotFound(f"cluster '{record.name}' is not running", hint=f"karrots apply {record.name}")
     file = places.kubeconfig(record.id)
     places.private_folder(file.parent)
     file.touch(mode=0o600)
-    write({file.name: json.dumps(document(record.name, access), indent=2) + "\n"}, file.parent)
+    text = json.dumps(document(record.name, access, login(workspace, record)), indent=2) + "\n"
+    write({file.name: text}, file.parent)
     return record, Way(record.name, access.server, str(file), record.name)
+
+
+def login(workspace: Workspace, record: Record) -> tuple[str, ...]:
+    """The command that a kubeconfig gets a token from: with full paths, as it is run from anywhere."""
+    return (sys.executable, "-m", "karrots", "-C", str(workspace.repo.root.resolve()), "token", record.name)
+
+
+def credential_text(settings: Settings, name: str | None) -> str:
+    """One line of JSON, for a kubeconfig's exec entry."""
+    workspace, record = named(settings, name, fresh=False)
+    tokens = provider(record.provider).tokens(record, workspace.section(record.provider))
+    if tokens is None:
+        raise UsageError(
+            f"cluster '{record.name}' has no tokens",
+            why=f"clusters of the provider '{record.provider}' are reached with the files that its kubeconfig names",
+            hint=f"karrots kubeconfig {record.name}",
+        )
+    return json.dumps(credential(tokens.now())) + "\n"
 
 
 def kubeconfig_text(settings: Settings, name: str | None) -> str:

@@ -126,7 +126,7 @@ def _record(settings: Settings, place: Scene, finding: Finding) -> None:
 
 def _swept(record: Record) -> dict[str, int]:
     """Raises Leftovers when something of it is there after all."""
-    swept = local.sweep(record, Footprint())
+    swept = local.sweep(record, Footprint(), None)
     if swept.left:
         names = ", ".join(item.name for item in swept.left)
         raise Leftovers(f"something of '{record.name}' is there", why=names, hint=f"karrots destroy {record.name}")

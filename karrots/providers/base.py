@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from karrots.adapters.flux import GitAccess
-    from karrots.adapters.kube import Access
+    from karrots.adapters.kube import Access, Kube
+    from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
@@ -62,8 +63,38 @@ class Swept:
     left: tuple[Leftover, ...] = ()
 
 
+@dataclass(frozen=True)
+class Price:
+    """`hourly` is what all of it costs an hour."""
+
+    what: str
+    hourly: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What such a cluster costs an hour by list price, and how many minutes it usually takes to make (from, to).
+
+    `source` names the price list and its day; `unpriced` is what it has no price for.
+    """
+
+    prices: tuple[Price, ...]
+    currency: str
+    source: str
+    minutes: tuple[float, float]
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def hourly(self) -> float:
+        return sum(price.hourly for price in self.prices)
+
+
 class Provider(Protocol):
-    """`CLUSTER_RESOURCES`: addresses in the root whose end is the cluster's end."""
+    """`CLUSTER_RESOURCES`: addresses in the root whose end is the cluster's end.
+
+    `settings` is the provider's section of karrots.yaml; None where there is none, as in a destroy after the file is
+    gone: then the record alone leads.
+    """
 
     @property
     def NAME(self) -> str: ...  # noqa: N802  (a module's constant)
@@ -71,8 +102,13 @@ class Provider(Protocol):
     @property
     def CLUSTER_RESOURCES(self) -> tuple[str, ...]: ...  # noqa: N802
 
-    def preflight(self, spec: ClusterSpec, record: Record) -> list[Check]:
-        """Whether this computer and account can carry such a cluster; nothing is changed."""
+    def preflight(
+        self, spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None
+    ) -> list[Check]:
+        """Whether this computer and account can carry such a cluster; nothing is changed. `parent` when it lives."""
+
+    def estimate(self, spec: ClusterSpec, record: Record) -> Estimate | None:
+        """Of a cluster that is not made yet; None where it costs nothing. No network is used."""
 
     def variables(self, record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
         """What the provider adds to identity.auto.tfvars.json.
@@ -80,8 +116,11 @@ class Provider(Protocol):
         `settings` are its section of karrots.yaml; `repository` is the git directory of the fleet.
         """
 
-    def access(self, record: Record, outputs: Mapping[str, Any]) -> Access | None:
-        """How to reach the API server, from Terraform's outputs; None when there is nothing to reach."""
+    def access(self, record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
+        """How to reach the API server, from Terraform's outputs where there are some; None when there is none."""
+
+    def tokens(self, record: Record, settings: Cloud | None) -> Tokens | None:
+        """What logs in to the API server, without asking anybody where it is; None where files do."""
 
     def git_access(self, record: Record, remote_url: str | None) -> GitAccess:
         """Where Flux in that cluster finds the fleet repository."""
@@ -89,17 +128,29 @@ class Provider(Protocol):
     def lost(self, record: Record) -> tuple[str, ...]:
         """Addresses in the root whose object is gone behind Terraform's back, to be made again."""
 
+    def untaint(self, record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
+        """Addresses that a stopped run left tainted in Terraform's state, and whose object is whole.
+
+        Waits while the cloud is still making it.
+        """
+
     def tend(self, record: Record) -> list[str]:
         """Mend what the provider itself can (restart a dead process); names what was mended."""
 
-    def parts(self, record: Record) -> list[Part]:
+    def parts(self, record: Record, settings: Cloud | None) -> list[Part]:
         """What the cluster is made of, for `status` and `show`."""
 
-    def footprint(self, record: Record) -> Footprint:
+    def footprint(self, record: Record, settings: Cloud | None) -> Footprint:
         """What the cluster holds now; read before a destroy, so that the sweep can look at each of it again."""
 
-    def sweep(self, record: Record, footprint: Footprint) -> Swept:
+    def drain(self, record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
+        """What the cluster's controllers made outside of it and is still there; asked again until there is nothing.
+
+        Each time it goes on with taking that away. `kube` is None when no API server answers.
+        """
+
+    def sweep(self, record: Record, footprint: Footprint, settings: Cloud | None) -> Swept:
         """Look for anything of this cluster that is still there: the footprint, and whatever else bears its id."""
 
-    def reclaim(self, record: Record) -> None:
-        """End what bears this cluster's id and no Terraform state knows of; fine when there is nothing."""
+    def reclaim(self, record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+        """End what is provably this cluster's and no Terraform state knows of; fine when there is nothing."""

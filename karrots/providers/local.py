@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from karrots.adapters.kube import Access
+    from karrots.adapters.kube import Access, Kube
+    from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
+    from karrots.providers.base import Estimate
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
 
@@ -22,7 +24,7 @@ NAME = "local"
 CLUSTER_RESOURCES = ("terraform_data.cluster",)
 
 
-def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
+def preflight(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None) -> list[Check]:
     from karrots.engine import binaries
 
     checks = [Check("host", is_here(record), described(record), f"run it on '{record.host}'")]
@@ -36,6 +38,10 @@ def preflight(spec: ClusterSpec, record: Record) -> list[Check]:
     return [*checks, Check("engine", ok=True, found=f"Kubernetes {found}")]
 
 
+def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
+    return None
+
+
 def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
     return {
         "engine_home": str(places.engine_clusters()),
@@ -43,7 +49,7 @@ def variables(record: Record, settings: Cloud | None, repository: Path) -> Mappi
     }
 
 
-def access(record: Record, outputs: Mapping[str, Any]) -> Access | None:
+def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
     """The engine's own files tell; the output `access_file` only names them for people."""
     from karrots.engine import cluster
 
@@ -52,6 +58,10 @@ def access(record: Record, outputs: Mapping[str, Any]) -> Access | None:
         return cluster.access(record.id) if cluster.inspect(record.id) else None
     except (KarrotsError, ValueError):  # half made, or its files are damaged: there is nothing to reach it by
         return None
+
+
+def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
+    return None
 
 
 def is_here(record: Record) -> bool:
@@ -86,7 +96,7 @@ def tend(record: Record) -> list[str]:
     return cluster.tend(record.id)
 
 
-def parts(record: Record) -> list[Part]:
+def parts(record: Record, settings: Cloud | None) -> list[Part]:
     from karrots.engine import cluster
 
     if not is_here(record):
@@ -101,7 +111,7 @@ def parts(record: Record) -> list[Part]:
     return [*real, *(Part(name, "simulated", real=False) for name in status.simulated)]
 
 
-def footprint(record: Record) -> Footprint:
+def footprint(record: Record, settings: Cloud | None) -> Footprint:
     from karrots.engine import cluster
 
     try:
@@ -149,7 +159,15 @@ def lost(record: Record) -> tuple[str, ...]:
         return ()
 
 
-def sweep(record: Record, footprint: Footprint) -> Swept:
+def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
+    return ()
+
+
+def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
+    return ()
+
+
+def sweep(record: Record, footprint: Footprint, settings: Cloud | None) -> Swept:
     from karrots.engine import cluster, ports
 
     held = footprint.held
@@ -162,7 +180,7 @@ def sweep(record: Record, footprint: Footprint) -> Swept:
     return Swept({kind: len(held.get(kind, ())) for kind in ("processes", "ports", "files")}, tuple(left))
 
 
-def reclaim(record: Record) -> None:
+def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
     from karrots.engine import cluster
 
     here(record)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from karrots.pipeline import Run
     from karrots.providers.base import Check, Provider
     from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud
 
 
 @dataclass
@@ -62,6 +63,11 @@ class Context:
 
     def __exit__(self, *_: object) -> None:
         self.resources.close()
+
+    @property
+    def section(self) -> Cloud | None:
+        """What karrots.yaml sets for the provider."""
+        return self.workspace.section(self.provider.NAME)
 
     def api(self) -> Kube:
         """Raises Failed before the step that connects."""

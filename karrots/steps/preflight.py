@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.adapters import terraform
 from karrots.errors import KarrotsError, PreflightFailed
+from karrots.fleet import addresses
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.steps.content import committed, errors_of, findings
 
 if TYPE_CHECKING:
+    from karrots.fleet.record import Record
     from karrots.steps.context import Context
 
 SPACE_NEEDED = 512 * 2**20
@@ -51,9 +54,24 @@ def checks(ctx: Context) -> list[Check]:
         git_identity(ctx.workspace.repo.identity()),
         terraform_tool(),
         disk_space(),
-        *ctx.provider.preflight(ctx.spec, ctx.record),
+        *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, parent_of(ctx)),
         *content(ctx),
     ]
+
+
+def expected(ctx: Context) -> Record:
+    """The record with the range that it will get if nobody is faster: the real one is leased when it is claimed."""
+    if ctx.record.network or ctx.provider.NAME == "local":
+        return ctx.record
+    pool = ctx.workspace.settings.addresses
+    taken = [record.network for record in ctx.workspace.known.records() if record.network]
+    return replace(ctx.record, network=addresses.lease(pool.pool, pool.prefix, taken))
+
+
+def parent_of(ctx: Context) -> Record | None:
+    parent = ctx.record.parent
+    found = ctx.workspace.known.find(parent.name) if parent else None
+    return found if found is not None and parent is not None and found.id == parent.id else None
 
 
 def git_identity(found: tuple[str, str] | None) -> Check:

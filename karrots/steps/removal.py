@@ -63,7 +63,7 @@ def remembered(ctx: Context) -> Footprint:
     file = places.footprint(ctx.record.id)
     if file.is_file():
         return read_footprint(file)
-    found = ctx.provider.footprint(ctx.record)
+    found = ctx.provider.footprint(ctx.record, ctx.section)
     places.private_folder(file.parent)
     files.write(file, json.dumps(found.held))
     return found
@@ -87,10 +87,10 @@ def read_footprint(file: Path) -> Footprint:
 
 def reachable(ctx: Context) -> Kube | None:
     """A client when the API server answers within a moment. A half-dead local control plane is mended first."""
-    if ctx.provider.access(ctx.record, ctx.outputs) is None:
+    if ctx.provider.access(ctx.record, ctx.outputs, ctx.section) is None:
         return None
     ctx.provider.tend(ctx.record)
-    access = ctx.provider.access(ctx.record, ctx.outputs)
+    access = ctx.provider.access(ctx.record, ctx.outputs, ctx.section)
     if access is None:
         return None
     kube = Kube(access, timeout=10)
@@ -184,10 +184,10 @@ class Sweep:
         return Done("nothing is left") if self._swept else Needed("look for leftovers")
 
     def run(self, ctx: Context) -> str:
-        swept = ctx.provider.sweep(ctx.record, ctx.footprint)
+        swept = ctx.provider.sweep(ctx.record, ctx.footprint, ctx.section)
         if swept.left:  # a Terraform that was killed before it could save its state knows nothing of what it made
-            ctx.provider.reclaim(ctx.record)
-            swept = ctx.provider.sweep(ctx.record, ctx.footprint)
+            ctx.provider.reclaim(ctx.record, ctx.footprint, ctx.section)
+            swept = ctx.provider.sweep(ctx.record, ctx.footprint, ctx.section)
         ctx.receipt["looked_for"] = dict(swept.looked_for)
         if swept.left:
             raise Leftovers(

@@ -40,7 +40,7 @@ class Connect:
 
     def run(self, ctx: Context) -> str:
         mended = ctx.provider.tend(ctx.record)
-        access = ctx.provider.access(ctx.record, ctx.outputs)
+        access = ctx.provider.access(ctx.record, ctx.outputs, ctx.section)
         if access is None:
             raise Failed(f"cluster '{ctx.record.name}' has no API server", hint=f"karrots apply {ctx.record.name}")
         ctx.kube = Kube(access)

@@ -127,23 +127,23 @@ def test_the_resources_that_are_the_cluster_exist(name: str, tmp_path: Path) -> 
 
 
 def test_nothing_is_left_of_what_never_was(name: str) -> None:
-    swept = PROVIDERS[name].sweep(_record(name), Footprint())
+    swept = PROVIDERS[name].sweep(_record(name), Footprint(), None)
     assert swept.left == ()
     assert all(count == 0 for count in swept.looked_for.values())
 
 
 def test_there_is_nothing_to_reclaim_of_what_never_was(name: str) -> None:
     never = dataclasses.replace(_record(name), host=computer.name())
-    PROVIDERS[name].reclaim(never)
-    assert PROVIDERS[name].sweep(never, Footprint()).left == ()
+    PROVIDERS[name].reclaim(never, Footprint(), None)
+    assert PROVIDERS[name].sweep(never, Footprint(), None).left == ()
 
 
 def test_a_cluster_that_never_was_has_no_footprint(name: str) -> None:
-    assert PROVIDERS[name].footprint(_record(name)).held == {}
+    assert PROVIDERS[name].footprint(_record(name), None).held == {}
 
 
 def test_preflight_rows_say_what_was_found_and_what_to_type(name: str) -> None:
-    checks = PROVIDERS[name].preflight(_spec(name), _record(name))
+    checks = PROVIDERS[name].preflight(_spec(name), _record(name), None, None)
     assert checks
     assert all(check.what and check.found for check in checks)
     assert all(check.hint for check in checks if not check.ok)
