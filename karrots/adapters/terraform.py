@@ -14,11 +14,14 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from karrots import files, places
 from karrots.adapters import process, terraform_argv
+from karrots.adapters import terraform_document as document
+from karrots.adapters.terraform_cloud import CloudState
 from karrots.adapters.terraform_events import (
     DiagnosticSeen,
     Drifted,
@@ -31,6 +34,7 @@ from karrots.adapters.terraform_events import (
     decode,
     diagnostic,
 )
+from karrots.adapters.terraform_lock import StateHeld
 from karrots.adapters.terraform_run import follow
 from karrots.adapters.terraform_store import UNSAVED, StateLocked
 from karrots.adapters.terraform_tool import Tool, locate
@@ -40,9 +44,10 @@ from karrots.errors import Diagnostic, Failed, KarrotsError, Refused, ToolFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from karrots.adapters.terraform_state import StateServer
+    from karrots.adapters.process import Completed
+    from karrots.adapters.terraform_keeper import Keeper
 
-__all__ = ["Output", "Plan", "Root", "StateLocked", "StateUnsaved", "Tool", "environment", "locate"]
+__all__ = ["Output", "Plan", "Root", "StateHeld", "StateLocked", "StateUnsaved", "Tool", "environment", "locate"]
 
 LOG = "terraform.log"
 PLAN_FILE = "karrots.tfplan"
@@ -90,7 +95,7 @@ class Plan:
 class Root:
     """One run's folder. `environment` is added to what Terraform may see, credentials of a provider for example.
 
-    With `state`, the backend is served by us, and a state that Terraform could not send is brought home.
+    With `state`, somebody keeps the state for us, and one that Terraform could not send is brought home.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class Root:
         environment: Mapping[str, str] | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
         *,
-        state: StateServer | None = None,
+        state: Keeper | None = None,
         grace: float = GRACE_SECONDS,
     ) -> None:
         self.folder = folder
@@ -112,16 +117,18 @@ class Root:
         self._grace = grace
         self._pid = 0
 
-    def init(self, backend_config: Mapping[str, str] | None = None) -> None:
-        """`backend_config` shows in the process list: no secrets in it."""
+    def init(self) -> None:
+        """The keeper's settings show in the process list: no secrets in them."""
         argv = terraform_argv.init(
             self.tool.path,
             json=self.tool.speaks_json_at_init,
-            backend_config=backend_config,
+            backend_config=self._state.settings if self._state else None,
             keep_lock_file=(self.folder / ".terraform.lock.hcl").exists(),
         )
         with _one_init_at_a_time(Path(self._environment()["TF_PLUGIN_CACHE_DIR"])):
             self._stream("init", argv)
+        if self._state:
+            self._state.ready(self._ask)
 
     def validate(self) -> None:
         argv = terraform_argv.validate(self.tool.path)
@@ -143,10 +150,11 @@ class Root:
         self.save_state()
         file = out or self.folder / PLAN_FILE
         files.remove(file)
-        argv = terraform_argv.plan(
-            self.tool.path, file, destroy=destroy, refresh=refresh, replace=replace, targets=targets
-        )
-        heard = self._stream("plan", argv, accepted=(0, 2))
+        build = partial(
+            terraform_argv.plan,
+            self.tool.path, file, destroy=destroy, refresh=refresh, replace=replace, targets=targets,
+        )  # fmt: skip
+        heard = self._locking("plan", build, accepted=(0, 2))
         file.chmod(0o600)
         return Plan(
             file,
@@ -169,15 +177,26 @@ class Root:
                 hint="run the same command again to plan anew",
             )
         try:
-            heard = self._stream("apply", terraform_argv.apply(self.tool.path, plan.file))
+            heard = self._locking("apply", partial(terraform_argv.apply, self.tool.path, plan.file))
         finally:
             files.remove(plan.file)
         return (heard.of(Summary) or [Summary("apply")])[-1]
 
     def outputs(self) -> dict[str, Output]:
+        """As they are in the state now."""
         if self._state:
-            return self._state.store.outputs()
+            return outputs(document.clear(self.state()).get("outputs") or {})
         return outputs(self._read(terraform_argv.output(self.tool.path)))
+
+    def resources(self) -> int:
+        """How many objects the state holds now."""
+        return document.resources(self.state())
+
+    def state(self) -> Mapping[str, Any] | None:
+        """The state as it is now, secrets and all; None when there is none yet."""
+        if self._state:
+            return self._state.document(self._ask)
+        return self._read(terraform_argv.state_pull(self.tool.path))
 
     def show(self, plan: Plan | None = None) -> dict[str, Any]:
         """The plan, or the present state, as Terraform describes it in JSON, with sensitive values covered."""
@@ -190,7 +209,7 @@ class Root:
             return False
         try:
             if self._state:
-                self._state.store.adopt(file)
+                self._state.adopt(file, self._ask)
             else:
                 process.run(self._push(file), cwd=self.folder, env=self._environment(), timeout=READ_SECONDS)
         except (KarrotsError, OSError) as error:
@@ -207,12 +226,25 @@ class Root:
     def _push(self, file: Path) -> list[str]:
         return terraform_argv.state_push(self.tool.path, file)
 
+    def _ask(self, build: Callable[[Path], Sequence[str]]) -> Completed:
+        argv, env = build(self.tool.path), self._environment()
+        return process.run(argv, cwd=self.folder, env=env, timeout=READ_SECONDS, check=False, whole=True)
+
     def _environment(self) -> dict[str, str]:
         return environment(self._extra)
 
+    def _locking(self, verb: str, build: Callable[..., list[str]], accepted: Sequence[int] = (0,)) -> _Heard:
+        """A run that takes the state's lock. Raises Locked when it is not to be had."""
+        try:
+            return self._stream(verb, build(lock_timeout=self._state.patience if self._state else ""), accepted)
+        except StateHeld as held:
+            assert isinstance(self._state, CloudState)  # noqa: S101  (nobody else raises it)
+            self._state.free(held, self._ask)
+        return self._stream(verb, build(), accepted)
+
     def _stream(self, verb: str, argv: list[str], accepted: Sequence[int] = (0,)) -> _Heard:
         """One run of Terraform with its events handed on. Raises ToolFailed, with the diagnostics."""
-        heard = _Heard(self._on_event)
+        heard = _Heard(self._on_event, self._on_line)
         try:
             heard.status = follow(
                 argv,
@@ -225,28 +257,30 @@ class Root:
                 grace=self._grace,
             )
         finally:
-            self._end()
+            self._end(well=heard.status in accepted)
             cover_log(self.log, heard.secretive)
         if heard.status not in accepted:
-            if self._state and self._state.blocked:
-                raise self._state.blocked
             errors = [seen.diagnostic for seen in heard.of(DiagnosticSeen) if seen.severity == "error"]
-            raise self._failure(verb, argv, heard.status, errors, heard.tail())
+            blocked = self._state.refused(errors) if self._state else None
+            raise blocked or self._failure(verb, argv, heard.status, errors, heard.tail())
         return heard
+
+    def _on_line(self, line: str) -> None:
+        if self._state:
+            self._state.heard(line, self._ask)
 
     def _begin(self, pid: int) -> None:
         self._pid = pid
         if self._state:
-            self._state.blocked = None
-            self._state.store.begin_work(pid, self.folder)
+            self._state.begin(pid, self.folder)
 
-    def _end(self) -> None:
+    def _end(self, *, well: bool) -> None:
         """Terraform is gone, however it ended: no lock of its own may stay, and no state outside of the backend."""
         if self._state:
-            self._state.release()
+            self._state.let_go(self._ask, well=well)
         self.save_state()
         if self._state:
-            self._state.store.end_work(self._pid)
+            self._state.end(self._pid)
 
     def _read(self, argv: list[str], accepted: Sequence[int] = (0,)) -> dict[str, Any]:
         """A verb that answers with one JSON document."""
@@ -284,11 +318,13 @@ class _Heard:
     """What one run said."""
 
     listener: Callable[[Event], None]
-    status: int = 0
+    on_line: Callable[[str], None] = lambda _: None
+    status: int = -1
     events: list[Event] = field(default_factory=list)
     secretive: set[str] = field(default_factory=set)
 
     def __call__(self, line: str) -> None:
+        self.on_line(line)
         event = self._covered(decode(line))
         if event is None:
             return

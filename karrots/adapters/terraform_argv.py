@@ -76,6 +76,7 @@ def plan(
     refresh: bool = True,
     replace: Sequence[str] = (),
     targets: Sequence[str] = (),
+    lock_timeout: str = "",
 ) -> list[str]:
     return build(
         program,
@@ -84,7 +85,7 @@ def plan(
         no_color=flag(),
         json=flag(),
         detailed_exitcode=flag(),
-        lock_timeout=LOCK_TIMEOUT,
+        lock_timeout=lock_timeout or LOCK_TIMEOUT,
         parallelism=PARALLELISM,
         destroy=flag(wanted=destroy),
         refresh=None if refresh else False,
@@ -94,7 +95,7 @@ def plan(
     )
 
 
-def apply(program: Path, plan_file: Path) -> list[str]:
+def apply(program: Path, plan_file: Path, *, lock_timeout: str = "") -> list[str]:
     """Only ever a saved plan: without one Terraform would have to ask, or be told not to."""
     return build(
         program,
@@ -103,7 +104,7 @@ def apply(program: Path, plan_file: Path) -> list[str]:
         input=False,
         no_color=flag(),
         json=flag(),
-        lock_timeout=LOCK_TIMEOUT,
+        lock_timeout=lock_timeout or LOCK_TIMEOUT,
         parallelism=PARALLELISM,
     )
 
@@ -119,3 +120,12 @@ def show(program: Path, plan_file: Path | None = None) -> list[str]:
 
 def state_push(program: Path, state_file: Path) -> list[str]:
     return build(program, "state push", str(state_file), lock_timeout=LOCK_TIMEOUT)
+
+
+def state_pull(program: Path) -> list[str]:
+    return build(program, "state pull")
+
+
+def force_unlock(program: Path, lock_id: str) -> list[str]:
+    """With an id that no lock has it changes nothing, and says whose the lock is."""
+    return build(program, "force-unlock", lock_id, force=flag(), no_color=flag())

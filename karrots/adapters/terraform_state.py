@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs
 
@@ -26,8 +27,11 @@ from karrots.errors import Failed, KarrotsError
 from karrots.spec import json_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from karrots.adapters.terraform_keeper import Ask
+    from karrots.errors import Diagnostic
 
 __all__ = ["StateServer", "StateStore"]
 
@@ -53,6 +57,10 @@ class StateServer:
 
     `address` is a port and a password to use again: Terraform refuses a working folder whose backend has moved.
     """
+
+    backend = "http"
+    settings: Mapping[str, str] = MappingProxyType({})  # all of it is in the environment
+    patience = ""
 
     def __init__(
         self,
@@ -109,6 +117,31 @@ class StateServer:
     @property
     def address(self) -> tuple[int, str]:
         return self._listener.server_port, self.password
+
+    def ready(self, ask: Ask) -> None:
+        """What the dead left is taken over with the lock."""
+
+    def begin(self, pid: int, folder: Path) -> None:
+        self.blocked = None
+        self.store.begin_work(pid, folder)
+
+    def heard(self, line: str, ask: Ask) -> None:
+        """The lock says whose it is from the start."""
+
+    def let_go(self, ask: Ask, *, well: bool) -> None:  # noqa: ARG002
+        self.release()
+
+    def end(self, pid: int) -> None:
+        self.store.end_work(pid)
+
+    def refused(self, diagnostics: Sequence[Diagnostic]) -> KarrotsError | None:  # noqa: ARG002
+        return self.blocked
+
+    def document(self, ask: Ask) -> Mapping[str, Any] | None:  # noqa: ARG002
+        return self.store.current()
+
+    def adopt(self, file: Path, ask: Ask) -> None:  # noqa: ARG002
+        self.store.adopt(file)
 
     def environment(self) -> dict[str, str]:
         address = f"http://127.0.0.1:{self._listener.server_port}/state"

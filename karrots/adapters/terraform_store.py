@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from karrots import clock, computer, files
+from karrots.adapters import terraform_document as document
+from karrots.adapters.terraform_document import StateMalformed, StateRefused, parse
 from karrots.adapters.terraform_values import Output, outputs
 from karrots.errors import Failed, KarrotsError, Locked
 from karrots.places import private_folder
@@ -35,6 +37,11 @@ from karrots.spec import json_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+__all__ = [
+    "Acquired", "Lock", "StateFenced", "StateLocked", "StateMalformed", "StateRefused", "StateStore", "Version",
+    "Worker", "typed",
+]  # fmt: skip
+
 KEPT_VERSIONS = 50
 # Terraform writes this file into its folder when it cannot send the state anywhere.
 UNSAVED = "errored.tfstate"
@@ -42,14 +49,6 @@ WORKED_ON = "a Terraform of an operation that lost the cluster"
 # The clock that start times are told by may be set meanwhile.
 CREATED_TOLERANCE_SECONDS = 2.0
 VERSION_NAME = re.compile(r"\d{10,}-[0-9a-f]{32}\.json$", re.ASCII)
-
-
-class StateRefused(Failed):
-    """A write that would go back in time, belongs to another state, or was made without the lock."""
-
-
-class StateMalformed(Failed):
-    """Not a Terraform state."""
 
 
 class StateFenced(StateRefused):
@@ -175,7 +174,7 @@ class StateStore:
 
     def current(self) -> dict[str, Any] | None:
         data = self.read()
-        return None if data is None else _parse(data)
+        return None if data is None else parse(data)
 
     @property
     def serial(self) -> int | None:
@@ -189,14 +188,10 @@ class StateStore:
 
     def resources(self) -> int:
         """How many objects Terraform manages by this state."""
-        found = self._clear().get("resources") or []
-        try:
-            return sum(len(resource["instances"]) for resource in found if resource.get("mode") == "managed")
-        except (TypeError, KeyError, AttributeError) as error:
-            raise Failed("the resources of the Terraform state cannot be read", why=repr(error)) from error
+        return document.resources(self.current())
 
     def outputs(self) -> dict[str, Output]:
-        return outputs(self._clear().get("outputs") or {})
+        return outputs(document.clear(self.current()).get("outputs") or {})
 
     def tool_version(self) -> str | None:
         """The version of Terraform or OpenTofu that wrote the state."""
@@ -224,7 +219,7 @@ class StateStore:
 
         Raises StateMalformed, StateLocked, or StateRefused for a missing lock, an older serial or another lineage.
         """
-        state = _parse(data)
+        state = parse(data)
         with self._guard():
             self._refuse_if_fenced()
             self._check_lock(lock_id)
@@ -272,7 +267,7 @@ class StateStore:
             before = self._read_lock()
             if before and self._is_held(before):
                 raise StateLocked(before, self._lock)
-            self._refuse_beside_a_terraform()
+            self.refuse_beside_a_terraform()
             rescued = tuple(self._rescue())
             self._write_lock(info, holder)
             return Acquired(before, rescued)
@@ -319,13 +314,6 @@ class StateStore:
 
     # Inside
 
-    def _clear(self) -> dict[str, Any]:
-        """The state, empty when there is none; a state that OpenTofu has encrypted must not pass for an empty one."""
-        state = self.current() or {}
-        if "encrypted_data" in state:
-            raise Failed("the Terraform state is encrypted", why="only OpenTofu can read it", hint="tofu output")
-        return state
-
     @contextmanager
     def _guard(self) -> Iterator[None]:
         path = self.folder / "guard"
@@ -353,18 +341,21 @@ class StateStore:
     def _adopt(self, path: Path) -> bool:
         data = path.read_bytes()
         here = self.current()
-        state, data = _founded(data) if here is None else (_parse(data), data)
+        state, data = _founded(data) if here is None else (parse(data), data)
         if here and state["serial"] <= here["serial"] and state["lineage"] == here["lineage"]:
             return False
         self._check_succession(state, data)
         self._store(state["serial"], data)
         return True
 
-    def _rescue(self) -> Iterator[Path]:
+    def orphans(self) -> Iterator[tuple[Worker, Path]]:
+        """Terraforms of the dead that have ended, each with the file that its last state would be in."""
         for worker in self._read_workers():
-            if worker.owner == os.getpid() or worker.is_alive:
-                continue  # its own run looks after it
-            left = Path(worker.folder) / UNSAVED
+            if worker.owner != os.getpid() and not worker.is_alive:  # else its own run looks after it
+                yield worker, Path(worker.folder) / UNSAVED
+
+    def _rescue(self) -> Iterator[Path]:
+        for worker, left in self.orphans():
             try:
                 if left.exists():
                     self._adopt(left)
@@ -437,8 +428,11 @@ class StateStore:
         if self.holder and self.holder in self._fenced():
             raise StateFenced(self.holder)
 
-    def _refuse_beside_a_terraform(self) -> None:
-        """One that lives works for an operation whose lock was fenced: two must not change the same things."""
+    def refuse_beside_a_terraform(self) -> None:
+        """One that lives works for an operation whose lock was fenced: two must not change the same things.
+
+        Raises StateLocked.
+        """
         for worker in self._read_workers():
             if worker.owner != os.getpid() and worker.is_alive:
                 info = {"ID": str(worker.pid)}
@@ -516,23 +510,6 @@ def _created(pid: int) -> float:
         return float("-inf")
 
 
-def _parse(data: bytes) -> dict[str, Any]:
-    """OpenTofu's encrypted states have no more in clear than serial and lineage, so no more is asked for."""
-    try:
-        state = json.loads(data)
-        complete = _is_serial(state["serial"]) and isinstance(state["lineage"], str) and bool(state["lineage"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise StateMalformed("what was sent is not a Terraform state", why=repr(error)) from error
-    if not complete:
-        raise StateMalformed("what was sent is not a Terraform state", why="serial or lineage is missing")
-    return dict(state)
-
-
-def _is_serial(value: Any) -> bool:
-    """As Terraform counts: an unsigned number of 64 bits, which also fits a file's name."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
-
-
 def typed(kind: type[Noted], data: Any) -> Noted:
     """A note of ours from a file; raises TypeError when it has another form."""
     note = kind(**data)
@@ -550,8 +527,8 @@ def _founded(data: bytes) -> tuple[dict[str, Any], bytes]:
             first = {"lineage": str(uuid.uuid4()), "serial": max(state["serial"], 1)}
             data = json.dumps(state | first, indent=2).encode()
     except (ValueError, TypeError, KeyError, RecursionError):
-        pass  # _parse says what is wrong with it
-    return _parse(data), data
+        pass  # parse says what is wrong with it
+    return parse(data), data
 
 
 def _version(path: Path) -> Version:

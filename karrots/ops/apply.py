@@ -41,6 +41,7 @@ def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float, t
     workspace, record = named(settings, name, fresh=True)
     refuse_leaving(record)
     ctx = context_for(settings, workspace, record, "apply", timeout)
+    ctx.take_over = take_over
     run = ctx.run
     settings.reporter.emit(OperationStarted("apply", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
     steps: list[Step[Context]] = [Preflight(), TakeCluster(take_over=take_over), *converge(wait)]

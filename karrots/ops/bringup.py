@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from karrots import clock, computer
 from karrots.adapters.git_names import quoted
 from karrots.errors import KarrotsError, Refused, UsageError
-from karrots.fleet import addresses, operations
+from karrots.fleet import addresses, backends, operations
 from karrots.fleet.ledger import InUse, LostCluster, NameTaken
 from karrots.fleet.names import check_name
-from karrots.fleet.record import Record, State, new_id
+from karrots.fleet.record import Record, new_id
 from karrots.ops.wait import Wait
 from karrots.pipeline import Pipeline, Step
 from karrots.providers import provider
@@ -118,7 +118,7 @@ def draft(
     cluster_id = new_id(workspace.known.view().newest_id_gone(name))
     return Record(
         id=cluster_id,
-        state=State(backend="http", key=cluster_id),
+        state=backends.chosen(section, cluster_id),
         name=check_name(name),
         directory=directory,
         branch=branch,
@@ -229,7 +229,9 @@ def bring_up(
     settings.reporter.emit(OperationStarted(run.verb, record.name, about, run.id))
     spec = workspace.spec_at(commit, record.directory, record.overrides)
     place = provider(record.provider)
-    context = Context(workspace, run, record, place, spec, commit, commit, settings.ask, options.timeout)
+    context = Context(
+        workspace, run, record, place, spec, commit, commit, settings.ask, options.timeout, options.take_over
+    )
     steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found, change, options.take_over)]
     steps += [PushBranch()] if pushes else []
     steps += towards_ready(options.wait)

@@ -63,6 +63,7 @@ def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: f
             hint=f"karrots destroy {record.name} --yes",
         )
     ctx = context_of_removal(settings, workspace, record, timeout)
+    ctx.take_over = take_over
     run = ctx.run
     about = f"{record.provider} · {record.branch} · {record.id}"
     settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))

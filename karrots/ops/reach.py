@@ -17,11 +17,12 @@ from karrots.adapters.kube import credential
 from karrots.adapters.kube import kubeconfig as document
 from karrots.adapters.terraform_state import StateServer
 from karrots.errors import Failed, NotFound, UsageError
+from karrots.fleet import backends
 from karrots.fleet.record import new_id
 from karrots.ops.apply import named
 from karrots.providers import provider
 from karrots.render.files import write
-from karrots.steps.infrastructure import state_folder
+from karrots.steps.state import settings_by_hand, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,8 @@ def served_state(stack: ExitStack, record: Record) -> dict[str, str]:
     """The state for Terraform by hand: always at the same address, and with its working data in a private folder."""
     folder = places.private_folder(state_folder(record))
     data = places.private_folder(folder / "by-hand")
+    if not backends.is_own(backends.of(record)):
+        return {**settings_by_hand(record), "TF_DATA_DIR": str(data)}
     kept = data / "address.json"
     address = tuple(json.loads(kept.read_text("utf-8"))) if kept.is_file() else None
     server = stack.enter_context(opened(folder, address))

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from karrots.adapters.terraform_store import StateStore
 from karrots.fleet import operations
 from karrots.pipeline import Done, Needed, Step
-from karrots.steps.infrastructure import state_folder
+from karrots.steps import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,15 +113,8 @@ class TakeCluster:
             say=ctx.run.warn,
         )
         ctx.record = replace(held, **self.change)
-        fence_state(ctx.record)
+        state.fence(ctx.record)
         return ctx.record.name
-
-
-def fence_state(record: Record) -> None:
-    """Of those the cluster was taken over from, none may write its Terraform state any more."""
-    fenced = record.operation.fenced.split() if record.operation else []
-    if fenced and state_folder(record).is_dir():
-        StateStore(state_folder(record)).fence(fenced)
 
 
 class PushBranch:

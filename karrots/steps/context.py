@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Context:
     """`commit` is the content's commit; its files are read from `content` (a revision) below `content_directory`.
 
-    `content_commit` is the commit that was rendered and planned; `commit` moves on when somebody commits meanwhile.
+    `take_over` is the id of an operation, or of a lock of the Terraform state, that somebody typed. `content_commit` is
+    the commit that was rendered and planned; `commit` moves on when somebody commits meanwhile.
     """
 
     workspace: Workspace
@@ -40,6 +41,7 @@ class Context:
     content: str
     confirm: Callable[[str], bool]
     timeout: float = 300.0
+    take_over: str = ""
     content_directory: str = ""
     content_commit: str = ""
     checks: list[Check] = field(default_factory=list)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from karrots import files, places
 from karrots.adapters import kube, terraform
 from karrots.adapters import terraform_events as events
-from karrots.adapters.terraform_state import StateServer
-from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Refused
-from karrots.fleet import identity
+from karrots.fleet import backends, identity
 from karrots.pipeline import Done, Needed
 from karrots.render import terraform as rendering
 from karrots.report.text import seconds_text
+from karrots.steps import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +29,8 @@ if TYPE_CHECKING:
     from karrots.steps.context import Context
 
 
+BACKEND_FILE = "karrots_override.tf"
 STOPPING = "Terraform finishes what it is doing, and its state is saved; a second Ctrl-C does not wait for that"
-
-
-def state_folder(record: Record) -> Path:
-    return places.terraform_states() / record.id
 
 
 def identity_variables(record: Record, provider: Provider, workspace: Workspace) -> dict[str, object]:
@@ -70,16 +66,14 @@ class RenderRoot:
             ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
         identity_file = identity_text(ctx.record, ctx.provider, ctx.workspace)
         files.write(folder / rendering.IDENTITY_FILE, identity_file, durable=False)
+        files.write(folder / BACKEND_FILE, backends.override(backends.of(ctx.record)), durable=False)
         ctx.root = open_root(ctx, folder)
         return f"{ctx.provider.NAME}, {len(list(folder.iterdir()))} files"
 
 
 def open_root(ctx: Context, folder: Path) -> Root:
-    """The state is served for as long as the operation lasts."""
-    server = ctx.resources.enter_context(
-        StateServer(places.private_folder(state_folder(ctx.record)), holder=ctx.run.id, say=ctx.run.warn)
-    )
-    return terraform.Root(folder, terraform.locate(), on_event=_narrator(ctx), state=server)
+    login = state.login(ctx.record, ctx.workspace)
+    return terraform.Root(folder, terraform.locate(), login, _narrator(ctx), state=state.keeper(ctx))
 
 
 def _narrator(ctx: Context) -> Callable[[Event], None]:
@@ -113,7 +107,7 @@ class PlanInfrastructure:
     def run(self, ctx: Context) -> str:
         root = rendered(ctx)
         root.init()
-        known = not self.destroy and StateStore(state_folder(ctx.record)).resources() > 0
+        known = root.resources() > 0 and not self.destroy
         ctx.plan = root.plan(destroy=self.destroy, replace=ctx.provider.lost(ctx.record) if known else ())
         return summary(ctx.plan)
 
@@ -166,7 +160,7 @@ class ApplyInfrastructure:
             return Done(summary(plan)) if ctx.outputs else Needed("no outputs")
         if plan.has_changes:
             return Needed(summary(plan))
-        ctx.outputs = outputs(ctx.record)
+        ctx.outputs = outputs(ctx)
         return Done("nothing to change")
 
     def run(self, ctx: Context) -> str:
@@ -175,12 +169,12 @@ class ApplyInfrastructure:
         rendered(ctx).apply(planned(ctx))
         warming.join()
         self._done = True
-        ctx.outputs = outputs(ctx.record)
+        ctx.outputs = outputs(ctx)
         return summary(planned(ctx))
 
 
-def outputs(record: Record) -> dict[str, object]:
-    return {name: output.value for name, output in StateStore(state_folder(record)).outputs().items()}
+def outputs(ctx: Context) -> dict[str, object]:
+    return {name: output.value for name, output in rendered(ctx).outputs().items()}
 
 
 class DestroyInfrastructure:
@@ -188,7 +182,7 @@ class DestroyInfrastructure:
     title = "Terraform destroy"
 
     def check(self, ctx: Context) -> Done | Needed:
-        count = StateStore(state_folder(ctx.record)).resources()
+        count = rendered(ctx).resources()
         return Needed(f"{count} resources in the state") if count else Done("the state holds nothing")
 
     def run(self, ctx: Context) -> str:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from karrots import files, places
 from karrots.adapters import flux
 from karrots.adapters.kube import ApiUnreachable, Kube
-from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Failed, Leftovers, Refused, TimedOut
 from karrots.fleet.receipt import receipt
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Footprint
 from karrots.report.text import count_text
 from karrots.spec import json_file
-from karrots.steps.infrastructure import state_folder
+from karrots.steps import state
 from karrots.steps.syncing import until
 
 if TYPE_CHECKING:
@@ -160,14 +159,12 @@ class RemoveState:
     title = "remove the state"
 
     def check(self, ctx: Context) -> Done | Needed:
-        there = [p for p in (state_folder(ctx.record), places.kubeconfig(ctx.record.id)) if p.exists()]
-        return Needed(", ".join(map(str, there))) if there else Done("no state")
+        kubeconfig = places.kubeconfig(ctx.record.id)
+        there = [*state.left(ctx), *([str(kubeconfig)] if kubeconfig.exists() else [])]
+        return Needed(", ".join(there)) if there else Done("no state")
 
     def run(self, ctx: Context) -> None:
-        store = StateStore(state_folder(ctx.record), holder=ctx.run.id)
-        ctx.receipt["terraform"] = {"resources": store.resources()}
-        ctx.resources.close()
-        store.remove()
+        ctx.receipt["terraform"] = state.remove(ctx)
         files.remove(places.kubeconfig(ctx.record.id))
 
 

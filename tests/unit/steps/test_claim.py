@@ -21,9 +21,9 @@ from karrots.report.events import Warned
 from karrots.report.reporters import RecordingReporter
 from karrots.steps.claim import TakeCluster, operation_of
 from karrots.steps.context import Context
-from karrots.steps.infrastructure import state_folder
 from karrots.steps.publish import Publish
 from karrots.steps.removal import RemoveState, WriteReceipt
+from karrots.steps.state import state_folder
 from tests.support.records import record
 from tests.support.repositories import repository
 from tests.support.terraform import lock_info
