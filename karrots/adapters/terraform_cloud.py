@@ -11,6 +11,7 @@ The truth is in the cloud and asked for anew each time. In a folder of this comp
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from karrots import computer, files
 from karrots.adapters import process, terraform_argv, terraform_lock
 from karrots.adapters import terraform_document as document
 from karrots.adapters.terraform_document import StateRefused
-from karrots.errors import Failed, KarrotsError
+from karrots.errors import Failed, KarrotsError, LoginNeeded
 from karrots.places import private_folder
 from karrots.spec import json_file
 
@@ -34,6 +35,17 @@ if TYPE_CHECKING:
 
 
 SEEN = "seen.json"
+DOCTOR = "karrots doctor"
+# How the three backends begin to say that they cannot be used.
+LOGIN = re.compile(
+    r"No valid credential sources|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidClientTokenId"
+    r"|could not find default credentials|invalid_grant|unable to build authorizer|AADSTS\d+"
+)
+UNREACHABLE = re.compile(
+    r"\A(Failed to get existing workspaces|Invalid region value|Error (configuring|loading|inspecting|refreshing)"
+    r"|Failed to (load|save|persist) state|Error (saving|uploading) state)",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -100,12 +112,17 @@ class CloudState:
     def end(self, pid: int) -> None:
         self.notes.end_work(pid)
 
-    def refused(self, diagnostics: Sequence[Diagnostic]) -> StateHeld | None:
-        """The lock in the way, when that is what stopped Terraform."""
+    def refused(self, diagnostics: Sequence[Diagnostic]) -> KarrotsError | None:
+        """What of the backend stopped Terraform: StateHeld, LoginNeeded, or Failed; None when it was something else."""
         error = terraform_lock.refusal(diagnostics)
-        if error is None:
-            return None
-        return terraform_lock.StateHeld(self.place, terraform_lock.told(error.detail), self.command)
+        if error is not None:
+            return terraform_lock.StateHeld(self.place, terraform_lock.told(error.detail), self.command)
+        said = next((f"{each.summary}\n{each.detail}".strip() for each in diagnostics), "")
+        if LOGIN.search(said):
+            return LoginNeeded(f"the Terraform state {self.place} wants a log-in", why=said, hint=DOCTOR)
+        if UNREACHABLE.search(said):
+            return Failed(f"the Terraform state {self.place} cannot be reached", why=said, hint=DOCTOR)
+        return None
 
     def free(self, held: StateHeld, ask: Ask) -> bool:
         """Take a lock over whose holder is dead, or that somebody said to take over; else say who is waited for."""

@@ -52,7 +52,7 @@ class Keeper(Protocol):
         """What it left behind is safe."""
 
     def refused(self, diagnostics: Sequence[Diagnostic]) -> KarrotsError | None:
-        """The lock in the way, when that is what stopped it."""
+        """What of the keeper's stopped it; None when it was something else."""
 
     def document(self, ask: Ask) -> Mapping[str, Any] | None:
         """The state as it is now; None when there is none."""
