@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from karrots import computer, files
 from karrots.adapters import process, terraform_argv, terraform_lock
 from karrots.adapters import terraform_document as document
 from karrots.adapters.terraform_document import StateRefused
+from karrots.adapters.terraform_lock import StateHeld
 from karrots.errors import Failed, KarrotsError, LoginNeeded
 from karrots.places import private_folder
 from karrots.spec import json_file
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from karrots.adapters.terraform_keeper import Ask
-    from karrots.adapters.terraform_lock import LockInfo, StateHeld
+    from karrots.adapters.terraform_lock import LockInfo
     from karrots.adapters.terraform_store import StateStore
     from karrots.errors import Diagnostic
 
@@ -52,8 +53,9 @@ UNREACHABLE = re.compile(
 class CloudState:
     """One cluster's state in the cloud, for one operation.
 
-    `settings` are the backend's, for init; `place` is said to people, `command` is what they typed. `take_over` is the
-    id of a lock that they said is nobody's. `say` hears what is done about locks and states left behind.
+    `settings` are the backend's, for init; `place` is said to people, `command` is what they typed, and `unlocking`
+    what ends a lock that Terraform cannot read. `take_over` is the id of a lock that they said is nobody's. `say` hears
+    what is done about locks and states left behind.
     """
 
     backend: str
@@ -61,15 +63,16 @@ class CloudState:
     place: str
     notes: StateStore
     command: str
+    unlocking: str = ""
     take_over: str = ""
-    login: Mapping[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
     patience: str = "0s"  # who is waited for is said before any waiting
     _running: tuple[int, str] = (0, "")
     _noted: str = ""
 
     def environment(self) -> dict[str, str]:
-        return dict(self.login)
+        """Logins are the root's."""
+        return {}
 
     # Around a run of Terraform
 
@@ -116,7 +119,7 @@ class CloudState:
         """What of the backend stopped Terraform: StateHeld, LoginNeeded, or Failed; None when it was something else."""
         error = terraform_lock.refusal(diagnostics)
         if error is not None:
-            return terraform_lock.StateHeld(self.place, terraform_lock.told(error.detail), self.command)
+            return StateHeld(self.place, terraform_lock.told(error.detail), self.command, self.unlocking)
         said = next((f"{each.summary}\n{each.detail}".strip() for each in diagnostics), "")
         if LOGIN.search(said):
             return LoginNeeded(f"the Terraform state {self.place} wants a log-in", why=said, hint=DOCTOR)

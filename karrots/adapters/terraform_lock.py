@@ -51,12 +51,19 @@ class LockInfo:
 
 
 class StateHeld(Locked):
-    """Somebody else works on a state that a cloud keeps. `lock` is None when it does not say who."""
+    """Somebody else works on a state that a cloud keeps. `lock` is None when it does not say who.
 
-    def __init__(self, place: str, lock: LockInfo | None, command: str) -> None:
+    `command` goes on when the lock is taken over; `unlocking` ends a lock that cannot be read.
+    """
+
+    def __init__(self, place: str, lock: LockInfo | None, command: str, unlocking: str) -> None:
         wait = "wait until it has ended, then run the same command again"
         if lock is None:
-            super().__init__(f"the Terraform state {place} is locked", why="its lock does not say by whom", hint=wait)
+            super().__init__(
+                f"the Terraform state {place} is locked",
+                why="its lock does not say by whom",
+                hint=f"{wait}\nor, when you know that nobody works on it: {unlocking}",
+            )
         else:
             super().__init__(
                 f"the Terraform state {place} is locked by {lock.who or 'somebody'}",

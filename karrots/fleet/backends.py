@@ -70,6 +70,20 @@ def object_name(state: State) -> str:
     return f"{state.key}/default.tfstate" if state.backend == "gcs" else state.key
 
 
+def unlocking(state: State) -> str:
+    """The command that ends a lock which Terraform itself cannot read."""
+    settings = state.settings
+    match state.backend:
+        case "s3":
+            return f"aws s3 rm {place(state)}{LOCK}"
+        case "gcs":
+            return f"gcloud storage rm gs://{settings.get('bucket')}/{state.key}/default{LOCK}"
+        case "azurerm":
+            where = f"--account-name {settings.get('storage_account_name')} -c {settings.get('container_name')}"
+            return f"az storage blob lease break --auth-mode login {where} -b {state.key}"
+    return ""
+
+
 def override(state: State) -> str:
     """The backend block that counts, whatever the root says: the record decides."""
     block = f'terraform {{\n  backend "{state.backend}" {{}}\n}}\n'

@@ -56,6 +56,7 @@ def keeper(ctx: Context) -> Keeper:
         place=backends.place(state),
         notes=StateStore(folder, ctx.run.id),
         command=operations.without_take_over(ctx.run.resume) or f"karrots apply {ctx.record.name}",
+        unlocking=backends.unlocking(state),
         take_over=ctx.take_over,
         say=ctx.run.warn,
     )

@@ -55,6 +55,7 @@ def keep(tmp_path: Path, s3: S3, said: list[str]) -> Callable[..., CloudState]:
             place=f"s3://{bucket}/{KEY}",
             notes=StateStore(tmp_path / "notes", holder),
             command="karrots apply qa",
+            unlocking=f"aws s3 rm s3://{bucket}/{KEY}.tflock",
             take_over=take_over,
             say=said.append,
         )
