@@ -56,6 +56,11 @@ def engine_binaries() -> Path:
     return cache() / "engine"
 
 
+def replay_provider() -> Path:
+    """The program that plays recorded providers."""
+    return cache() / "replay"
+
+
 def private_folder(path: Path) -> Path:
     """Make `path` and its parents with mode 0700 (they hold keys, states and plans)."""
     for folder in (*reversed(path.parents), path):
@@ -72,3 +77,9 @@ def data() -> Path:
 
 def templates() -> Path:
     return data() / "templates"
+
+
+def schemas() -> Path:
+    """Recorded schemas of providers; in a checkout they are the tests' own."""
+    packaged = data() / "schemas"
+    return packaged if packaged.is_dir() else data() / "tests" / "data" / "schemas"

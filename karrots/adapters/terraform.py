@@ -38,7 +38,7 @@ from karrots.adapters.terraform_lock import StateHeld
 from karrots.adapters.terraform_run import follow
 from karrots.adapters.terraform_store import UNSAVED, StateLocked
 from karrots.adapters.terraform_tool import Tool, locate
-from karrots.adapters.terraform_values import COVER, SUPPRESSED, Output, masked, outputs
+from karrots.adapters.terraform_values import COVER, SUPPRESSED, Output, masked, outputs, provisioned
 from karrots.errors import Diagnostic, Failed, KarrotsError, Refused, ToolFailed
 
 if TYPE_CHECKING:
@@ -201,6 +201,11 @@ class Root:
     def show(self, plan: Plan | None = None) -> dict[str, Any]:
         """The plan, or the present state, as Terraform describes it in JSON, with sensitive values covered."""
         return masked(self._read(terraform_argv.show(self.tool.path, plan.file if plan else None)))
+
+    def provisioners(self, plan: Plan) -> tuple[str, ...]:
+        """Addresses of resources in whose configuration a plan found commands to run."""
+        document = self._read(terraform_argv.show(self.tool.path, plan.file))
+        return tuple(sorted(provisioned(document.get("configuration", {}).get("root_module", {}))))
 
     def save_state(self) -> bool:
         """Save the state that a run in this folder could not; False when there is none. Raises StateUnsaved."""
@@ -370,16 +375,15 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     if not Path(kept.get("TF_CLI_CONFIG_FILE", os.devnull)).exists():
         # A file that is not there costs a warning at every call.
         del kept["TF_CLI_CONFIG_FILE"]
-    cache = _plugin_cache(kept)
+    allowed = {name: value for name, value in (extra or {}).items() if not FORBIDDEN.match(name)}
     fixed = {
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         "CHECKPOINT_DISABLE": "1",
         "NO_COLOR": "1",
         "KARROTS_PYTHON": sys.executable,
-        "TF_PLUGIN_CACHE_DIR": str(cache),
+        "TF_PLUGIN_CACHE_DIR": str(_plugin_cache(kept | allowed)),
     }
-    allowed = {name: value for name, value in (extra or {}).items() if not FORBIDDEN.match(name)}
     return kept | allowed | fixed
 
 

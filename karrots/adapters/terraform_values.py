@@ -54,6 +54,15 @@ def _is_secret(output: Mapping[str, Any]) -> bool:
     return output.get("sensitive", False) is not False
 
 
+def provisioned(module: Mapping[str, Any]) -> Iterator[str]:
+    """Addresses of the resources with provisioners, in the `configuration` of a plan; a module's as `module.name.…`."""
+    for resource in module.get("resources", []):
+        if resource.get("provisioners"):
+            yield str(resource["address"])
+    for name, call in module.get("module_calls", {}).items():
+        yield from (f"module.{name}.{address}" for address in provisioned(call.get("module", {})))
+
+
 def masked(document: Mapping[str, Any]) -> dict[str, Any]:
     """`terraform show -json` of a plan or a state, fit to be shown. Raises Failed when it has another form."""
     try:

@@ -68,10 +68,15 @@ def ensure(say: Say | None = None) -> Binaries:
     return found
 
 
+def built(what: Recipe, folder: Path, say: Say) -> Binaries:
+    """The programs of a recipe in `folder`, whose parent is its cache; built when they are not there."""
+    return _read(folder) if complete(folder, what) else _build(what, folder, say)
+
+
 def _build(what: Recipe, folder: Path, say: Say) -> Binaries:
     from karrots.engine import build
 
-    with build.sole_builder(folder.parent, say):
+    with build.sole_builder(folder.parent, say, what.title):
         if not complete(folder, what):
             build.build(what, folder, say)
     return _read(folder)

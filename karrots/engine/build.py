@@ -29,6 +29,7 @@ GB = 10**9
 MODULE_BYTES = 3 * GB
 CACHE_BYTES = 4 * GB
 PROGRAM_BYTES = 1 * GB
+SMALL_SHARE = 0.1  # of all that, and plenty for a program whose modules take 60 MB
 BUILD_BYTES = MODULE_BYTES + CACHE_BYTES + PROGRAM_BYTES  # where there is nothing yet; README.md names it
 LINK_SECONDS = 20.0
 LISTING_SECONDS = 1800.0
@@ -66,12 +67,12 @@ class Progress:
 
 
 @contextmanager
-def sole_builder(home: Path, say: Say) -> Iterator[None]:
+def sole_builder(home: Path, say: Say, title: str = "the engine") -> Iterator[None]:
     """Wait until nobody else on this computer builds."""
     lock = home / "build.lock"
     if lock.exists():
-        say(0, 0, "waiting for another build of the engine", None)
-    with held(lock, "the build of the engine", wait=BUILD_SECONDS):
+        say(0, 0, f"waiting for another build of {title}", None)
+    with held(lock, f"the build of {title}", wait=BUILD_SECONDS):
         yield
 
 
@@ -91,7 +92,8 @@ def build(what: Recipe, target: Path, say: Say) -> None:
         folder = Path(scratch) / "engine"
         folder.mkdir()
         _compile(go, what, folder, target.parent / LOG, Progress(total, say))
-        say(total, total, "collecting Flux's definitions and kwok's stages", 1.0)
+        if not what.small:
+            say(total, total, "collecting Flux's definitions and kwok's stages", 1.0)
         _finish(go, what, folder, seconds=time.monotonic() - began)
         probe(folder, what.programs)
         shutil.rmtree(target, ignore_errors=True)
@@ -102,7 +104,9 @@ def _packages_to_build(go: Go, what: Recipe, target: Path, say: Say) -> int:
     """Fetch what is missing in Go's module cache, and count the packages that are not in its build cache."""
     modules = [name for name in recipe.MODULES.values() if name in (what.modules / "go.mod").read_text("utf-8")]
     cold = not all((go.module_cache / "cache" / "download" / _escaped(name)).exists() for name in modules)
-    toolchain.require_space({go.module_cache: MODULE_BYTES if cold else 0, target.parent: PROGRAM_BYTES})
+    portion = SMALL_SHARE if what.small else 1
+    programs = int(PROGRAM_BYTES * portion)
+    toolchain.require_space({go.module_cache: int(MODULE_BYTES * portion) if cold else 0, target.parent: programs})
     say(0, 0, "downloading Go modules" if cold else "reading Go modules", None)
     try:
         listing = process.run(
@@ -113,14 +117,14 @@ def _packages_to_build(go: Go, what: Recipe, target: Path, say: Say) -> int:
         )
     except (ToolFailed, TimedOut) as error:
         raise Failed(
-            "the engine's Go modules could not be had",
+            f"the Go modules of {what.title} could not be had",
             why=error.why,
             hint=f"see whether the module proxy answers (GOPROXY is {go.proxy}), then run the command again",
         ) from error
     packages = listing.text.split()
     stale = packages.count("true")
-    share = stale / max(len(packages), 1)
-    toolchain.require_space({go.build_cache: int(CACHE_BYTES * share), target.parent: PROGRAM_BYTES})
+    share = portion * stale / max(len(packages), 1)
+    toolchain.require_space({go.build_cache: int(CACHE_BYTES * share), target.parent: programs})
     return stale
 
 
@@ -138,17 +142,19 @@ def _compile(go: Go, what: Recipe, folder: Path, log: Path, progress: Progress) 
         argv, cwd=what.modules, env=go.environment(recipe.BUILD_FLAGS), errors=log, on_line=progress.line, grace=30.0
     )
     if status != 0:
-        raise _failure(argv, status, log, progress, folder)
+        raise _failure(what, argv, status, log, progress, folder)
 
 
-def _failure(argv: list[str], status: int, log: Path, progress: Progress, folder: Path) -> ToolFailed | PreflightFailed:
+def _failure(
+    what: Recipe, argv: list[str], status: int, log: Path, progress: Progress, folder: Path
+) -> ToolFailed | PreflightFailed:
     if shutil.disk_usage(folder).free < PROGRAM_BYTES // 10:
         return PreflightFailed(
             "the disk is full", why=f"nothing is left on the disk of {folder.parent}", hint="free 6 GB and run it again"
         )
     said = "\n".join(progress.complaints) + "\n" + log.read_text("utf-8", "replace")
     return ToolFailed(
-        "the engine could not be built",
+        f"{what.title} could not be built",
         argv=argv,
         status=status,
         tail=said.strip()[-process.TAIL_BYTES :],
@@ -162,7 +168,8 @@ def _finish(go: Go, what: Recipe, folder: Path, *, seconds: float) -> None:
         built = _go_names_it(program.package)
         if built != program.name:
             (folder / built).rename(folder / program.name)
-    assets.write(go, what.modules, folder)
+    if not what.small:
+        assets.write(go, what.modules, folder)
     manifest = {
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},

@@ -37,11 +37,16 @@ class Program:
 
 @dataclass(frozen=True)
 class Recipe:
-    """`stamps` are the linker's `-X` settings: variable -> value."""
+    """`stamps` are the linker's `-X` settings: variable -> value. `title` is what people call all of it.
+
+    A `small` one has nothing beside its programs, and is built in seconds and a few megabytes.
+    """
 
     modules: Path
     programs: tuple[Program, ...]
     stamps: tuple[tuple[str, str], ...] = ()
+    title: str = "the engine"
+    small: bool = False
 
     @property
     def ldflags(self) -> str:

