@@ -52,6 +52,7 @@ VERBS: dict[str, Verb] = {
     "token": Verb("token", "Print a token for one cluster, as kubeconfigs ask for it.", LOOK),
     "run": Verb("run", "Run a command against one cluster.", LOOK),
     "lint": Verb("lint", "Find what Flux would stumble over, before it does.", CONTENT),
+    "rehearse": Verb("rehearse", "Run a Terraform root through its whole life, with no cloud.", CONTENT),
     "render": Verb("render", "Write terraform/ from cluster.yaml.", CONTENT),
     "eject": Verb("eject", "Keep terraform/ by hand from now on.", CONTENT),
     "identity": Verb("identity", "What belongs to one cluster alone, as Terraform variables.", CONTENT),

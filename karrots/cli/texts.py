@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from karrots.ops.init import Initialised
     from karrots.ops.leftovers import Finding
     from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
+    from karrots.ops.rehearse import Found, Rehearsed
     from karrots.ops.repair import Repairs
     from karrots.ops.runs import PastRuns, RunLog
 
@@ -203,6 +204,21 @@ def lint_text(linted: Linted) -> str:
         + clean("".join(lines))
         + f"{count_text(len(linted.findings), 'finding')}, {count_text(linted.errors, 'error')}\n"
     )
+
+
+def rehearsed_text(rehearsed: Rehearsed, columns: int | None) -> str:
+    rows = [(s.name, s.outcome, s.found, seconds_text(s.seconds)) for s in rehearsed.stages]
+    stages = table(("STAGE", "OUTCOME", "FOUND", "TOOK"), rows, width=columns)
+    told = "".join(clean(_finding_text(found)) for found in rehearsed.findings)
+    tries = "".join(f"try: {line}\n" for line in rehearsed.next.splitlines())
+    return stages + told + tries
+
+
+def _finding_text(found: Found) -> str:
+    place = f"{found.file}:{found.line}: " if found.file else ""
+    what = f" {found.address}:" if found.address else ""
+    detail = "".join(f"    {line}\n" for line in found.detail.splitlines())
+    return f"{place}{found.severity}:{what} {found.summary}\n{detail}"
 
 
 def rendered_text(rendered: Rendered) -> str:

@@ -142,11 +142,11 @@ def _compile(go: Go, what: Recipe, folder: Path, log: Path, progress: Progress) 
         argv, cwd=what.modules, env=go.environment(recipe.BUILD_FLAGS), errors=log, on_line=progress.line, grace=30.0
     )
     if status != 0:
-        raise _failure(what, argv, status, log, progress, folder)
+        raise _failure(argv, status, log, progress, folder, what.title)
 
 
 def _failure(
-    what: Recipe, argv: list[str], status: int, log: Path, progress: Progress, folder: Path
+    argv: list[str], status: int, log: Path, progress: Progress, folder: Path, title: str = "the engine"
 ) -> ToolFailed | PreflightFailed:
     if shutil.disk_usage(folder).free < PROGRAM_BYTES // 10:
         return PreflightFailed(
@@ -154,7 +154,7 @@ def _failure(
         )
     said = "\n".join(progress.complaints) + "\n" + log.read_text("utf-8", "replace")
     return ToolFailed(
-        f"{what.title} could not be built",
+        f"{title} could not be built",
         argv=argv,
         status=status,
         tail=said.strip()[-process.TAIL_BYTES :],

@@ -93,6 +93,13 @@ def _platform() -> str:
 
 
 def _settings(mirror: Path) -> str:
-    lines = ["provider_installation {", "  filesystem_mirror {", f"    path = {json.dumps(str(mirror))}", "  }", "}", ""]
+    lines = [
+        "provider_installation {",
+        "  filesystem_mirror {",
+        f"    path = {json.dumps(str(mirror))}",
+        "  }",
+        "}",
+        "",
+    ]
     registries = "".join(f'host "{host}" {{\n  services = {{}}\n}}\n' for host in REGISTRIES)
     return "\n".join(lines) + registries

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 NAME = "terraform-provider-replay"
 WHAT = Recipe(
-    Path(__file__).parent / "provider", (Program(NAME, "karrots.local/replay"),), title="the replay provider", small=True
+    Path(__file__).parent / "provider",
+    (Program(NAME, "karrots.local/replay"),),
+    title="the replay provider",
+    small=True,
 )
 
 

@@ -7,11 +7,13 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karrots import files, places
 from karrots.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LARGEST = 256 << 20  # bytes; that of the largest provider is 14 MB
 RECORDING = re.compile(r"(?P<name>[a-z0-9-]+)-(?P<version>\d[^/]*)\.json\.gz")
@@ -67,14 +69,14 @@ def of_file(file: Path) -> list[Recorded]:
 def _document(file: Path) -> dict[str, Any]:
     try:
         data = files.content(file, LARGEST)
-        document = json.loads(gzip.decompress(data) if file.suffix == ".gz" else data)
+        document: Any = json.loads(gzip.decompress(data) if file.suffix == ".gz" else data)
     except FileNotFoundError as error:
         raise NotFound(f"there is no file '{file}'", hint=HOW_TO_RECORD) from error
     except (OSError, EOFError, ValueError, RecursionError) as error:
         raise UsageError(f"'{file}' cannot be read", why=str(error), hint=HOW_TO_RECORD) from error
-    providers = document.get("provider_schemas") if isinstance(document, dict) else None
-    if not isinstance(providers, dict) or not providers:
+    if not isinstance(document, dict) or not isinstance(document.get("provider_schemas"), dict):
         raise _not_a_recording(file, "it has no 'provider_schemas'")
+    providers = document["provider_schemas"]
     for address, provider in providers.items():
         if not ADDRESS.fullmatch(address) or not isinstance(provider, dict) or "provider" not in provider:
             raise _not_a_recording(file, f"'{address}' in it is no provider")
