@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path  # noqa: TC003  (Typer reads the type at run time)
+from pathlib import Path
 from typing import Annotated
 
 import typer

@@ -237,7 +237,7 @@ func (p *player) planned(of *shape, proposed tftypes.Value) (tftypes.Value, erro
 		switch {
 		case f.writeOnly:
 			return tftypes.NewValue(f.kind, nil), nil
-		case merged[at.dotted] != nil && f.kind.Is(tftypes.Map{ElementType: tftypes.String}):
+		case f.computed && merged[at.dotted] != nil && f.kind.Is(tftypes.Map{ElementType: tftypes.String}):
 			return *merged[at.dotted], nil
 		case f.computed && value.IsNull():
 			return tftypes.NewValue(f.kind, tftypes.UnknownValue), nil
