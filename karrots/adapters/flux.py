@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters.kube import Kube, Object, condition, group, parts, text
+from karrots.spec.flux_components import KINDS, LABELS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -171,9 +172,21 @@ def root(sync: Sync) -> Object:
             "patches": [
                 _dropped("GitRepository", "source.toolkit.fluxcd.io"),
                 _dropped("Kustomization", "kustomize.toolkit.fluxcd.io"),
+                COMPONENTS_DROPPED,
             ],
         },
     }
+
+
+# Components that are committed and get into what the root builds: karrots applies them itself (or the engine brings
+# its own), and a root that held them would end Flux with itself. The name in such a patch does not count.
+COMPONENTS_DROPPED: Object = {
+    "target": {
+        "kind": "|".join(sorted(KINDS)),
+        "labelSelector": ",".join(f"{key}={value}" for key, value in LABELS.items()),
+    },
+    "patch": "$patch: delete\napiVersion: v1\nkind: Any\nmetadata:\n  name: any\n",
+}
 
 
 def _dropped(kind: str, group: str) -> Object:

@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--name", required=True, help="what people call it")
     up.add_argument("--repository", required=True, type=Path, help="the git directory that Flux reads")
     up.add_argument("--nodes", type=int, default=1, help="simulated nodes")
+    up.add_argument("--bare", action="store_true", help="without Flux, until somebody deploys it")
     _verb(verbs, "down", "end a cluster and delete everything of it")
     _verb(verbs, "stop", "end a cluster's processes and keep its data")
     _verb(verbs, "nodes", "change the number of simulated nodes").add_argument("--count", type=int, required=True)
@@ -46,7 +47,7 @@ def _run(asked: argparse.Namespace) -> int:
     from karrots.engine.folder import Request
 
     if asked.verb == "up":
-        status = cluster.up(Request(asked.id, asked.name, asked.repository, asked.nodes), _say)
+        status = cluster.up(Request(asked.id, asked.name, asked.repository, asked.nodes, asked.bare), _say)
         _say(f"cluster '{status.name}' is up at {status.server}")
     elif asked.verb == "down":
         gone = cluster.down(asked.id)

@@ -15,7 +15,7 @@ from karrots.engine.locks import held
 from karrots.errors import Failed, KarrotsError, NotFound, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
     import psutil
@@ -27,7 +27,7 @@ MOST_NODES = 1000
 GRACE = 3.0
 # What writes goes first, so that what is written to is there to the end.
 STOP_ORDER = (
-    tuple(name for name in components.ALL if name not in ("etcd", "kube-apiserver")),
+    (components.STARTER, *(name for name in components.ALL if name not in components.BASE)),
     ("kube-apiserver",),
     ("etcd",),
 )
@@ -106,19 +106,19 @@ def _check(request: Request) -> None:
         raise UsageError(
             f"{request.repository} is not a git directory", why="it has no HEAD", hint="give the path of a .git folder"
         )
-    _check_count(request.nodes)
+    _check_count(request.nodes, fewest=0 if request.bare else 1)
 
 
-def _check_count(count: int) -> None:
-    if not 1 <= count <= MOST_NODES:
-        raise UsageError(f"a cluster of the engine has 1 to {MOST_NODES} nodes, not {count}")
+def _check_count(count: int, fewest: int = 1) -> None:
+    if not fewest <= count <= MOST_NODES:
+        raise UsageError(f"a cluster of the engine has {fewest} to {MOST_NODES} nodes, not {count}")
 
 
 def _wanted(place: Folder, request: Request) -> State:
     """What is there, brought to what is asked for; a new state with ports of its own when there is none."""
     asked = {"name": request.name, "repository": str(request.repository.absolute()), "nodes": request.nodes}
     state = place.load()
-    if state is not None:
+    if state is not None:  # whether it is bare was decided when it was made
         changed = replace(state, **asked)  # type: ignore[arg-type]
         if changed != state:
             place.save(changed)
@@ -126,7 +126,7 @@ def _wanted(place: Folder, request: Request) -> State:
     with held(folder.lock("ports"), "the engine's list of ports"):
         drawn = ports.draw(components.PORT_NAMES, str(place.path), _taken_ports())
         places.private_folder(place.path)
-        state = State(id=request.id, ports=drawn, created=clock.stamp(), **asked)  # type: ignore[arg-type]
+        state = State(id=request.id, ports=drawn, created=clock.stamp(), bare=request.bare, **asked)  # type: ignore[arg-type]
         place.save(state)
     return state
 
@@ -217,14 +217,24 @@ def stop(cluster_id: str) -> int:
 
 def nodes(cluster_id: str, count: int) -> None:
     """Change the number of simulated nodes of a running cluster."""
-    _check_count(count)
     place = folder.of(cluster_id)
     with _locked(cluster_id):
         state = replace(_loaded(place), nodes=count)
+        _check_count(count, fewest=0 if state.bare else 1)
         place.save(state)
         kube = Kube(runtime.access(place))
         content.set_nodes(kube, count, state.ports["kwok"], state.versions["kubernetes"])
         kube.close()
+
+
+def deploy(cluster_id: str, controllers: Iterable[str]) -> list[str]:
+    """These controllers of Flux have their Deployments in a bare cluster, and run from now on; names what started."""
+    place = folder.of(cluster_id)
+    with _locked(cluster_id):
+        state = _loaded(place)
+        deployed = [name for name in components.FLUX if name in {*state.deployed, *controllers}]
+        place.save(replace(state, deployed=deployed))
+        return _runtime(place, _loaded(place), lambda _: None).converge(lambda _: None)
 
 
 def tend(cluster_id: str) -> list[str]:
@@ -252,7 +262,7 @@ def _status(place: Folder, state: State) -> Status:
         nodes=state.nodes,
         server=f"https://{ports.HOST}:{state.ports['kube-apiserver']}",
         created=state.created,
-        components=tuple(_component(name, state) for name in components.ALL),
+        components=tuple(_component(name, state) for name in components.wanted(state)),
         versions=tuple(sorted(state.versions.items())),
     )
 
@@ -325,7 +335,7 @@ def git_access(cluster_id: str) -> tuple[str, str, str]:
 def logs(cluster_id: str) -> dict[str, Path]:
     """The log file of each component that has one."""
     place = folder.of(cluster_id)
-    return {name: place.log(name) for name in components.ALL if place.log(name).exists()}
+    return {name: place.log(name) for name in (*components.ALL, components.STARTER) if place.log(name).exists()}
 
 
 def strays() -> list[Stray]:
@@ -358,7 +368,7 @@ def _known(candidate: psutil.Process, state: State | None) -> bool:
 
 def _program(candidate: psutil.Process) -> str:
     command = candidate.info["cmdline"]
-    return "git-server" if components.GIT_SERVER_MODULE in command else Path(command[0]).name
+    return components.module(command) or Path(command[0]).name
 
 
 def binaries_in_use() -> set[Path]:

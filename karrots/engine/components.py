@@ -16,13 +16,15 @@ from karrots.engine.ports import HOST
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from karrots.engine.folder import Folder
+    from karrots.engine.folder import Folder, State
 
 FLUX = ("source-controller", "kustomize-controller", "helm-controller", "notification-controller")
 # In the order of their start: first what everything else needs, then Flux, which has the longest way to go.
 BASE = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 ALL = (*BASE, "git-server", *FLUX, *CONTROLLERS, "kwok")
+# A bare cluster has it besides, and of Flux only what was deployed.
+STARTER = "flux-starter"
 
 # The first port of a component is the one that shows that it lives; etcd has sockets instead.
 PORTS: Mapping[str, tuple[str, ...]] = {
@@ -38,11 +40,15 @@ PORTS: Mapping[str, tuple[str, ...]] = {
     "kube-controller-manager": ("kube-controller-manager",),
     "kube-scheduler": ("kube-scheduler",),
     "kwok": ("kwok",),
+    STARTER: (),
 }  # fmt: skip
 PORT_NAMES = tuple(name for names in PORTS.values() for name in names)
 
 NAMESPACE = "flux-system"
 GIT_SERVER_MODULE = "karrots.engine.gitserver"
+STARTER_MODULE = "karrots.engine.starter"
+# Programs of our own, which Python runs: their command lines name the cluster's folder.
+MODULES = {GIT_SERVER_MODULE: "git-server", STARTER_MODULE: STARTER}
 # Files in the folder that every component runs in. A path would have to fit the 104 bytes of a socket's address; etcd
 # wants a port in the name.
 CLIENTS, PEERS = "unix://etcd.sock:1", "unix://etcd.sock:2"
@@ -66,9 +72,18 @@ class Layout:
         return self.folder.pki / file
 
 
+def wanted(state: State) -> tuple[str, ...]:
+    """What is to run in a cluster."""
+    if not state.bare:
+        return ALL
+    return (*(name for name in ALL if name not in FLUX or name in state.deployed), STARTER)
+
+
 def argv(name: str, layout: Layout) -> tuple[str, ...]:
     if name == "git-server":
         return _git_server(layout)
+    if name == STARTER:
+        return (sys.executable, "-m", STARTER_MODULE, str(layout.folder.path))
     flags = _flux(name, layout) if name in FLUX else _FLAGS[name](layout)
     return (str(layout.folder.program(name)), *(f"--{flag}={value}" for flag, value in flags.items()))
 
@@ -76,6 +91,8 @@ def argv(name: str, layout: Layout) -> tuple[str, ...]:
 def environment(name: str, layout: Layout) -> dict[str, str]:
     """A home and a temporary folder of the cluster's own, so that nothing of the user's is read or left behind."""
     own = {"HOME": str(layout.folder.path / "home"), "TMPDIR": str(layout.folder.path / "tmp")}
+    if name == STARTER:  # it starts components itself, and must find what we would
+        return process.environment(inherit=("PYTHONPATH",))
     if name == "git-server":
         return process.environment(own, inherit=("PYTHONPATH",))
     if name in FLUX:
@@ -90,13 +107,18 @@ def environment(name: str, layout: Layout) -> dict[str, str]:
 
 def owner(command: list[str], home: Path) -> Path | None:
     """The cluster folder below `home` whose component a command line is; None for one that only names such a file."""
-    if command[1:3] == ["-m", GIT_SERVER_MODULE] and len(command) > 3:
+    if module(command):
         folder = Path(command[3])
     elif command:
         folder = Path(command[0]).parent.parent
     else:
         return None
     return folder if folder.parent == home else None
+
+
+def module(command: list[str]) -> str | None:
+    """Which program of our own a command line is."""
+    return MODULES.get(command[2]) if len(command) > 3 and command[1] == "-m" else None
 
 
 def _etcd(layout: Layout) -> dict[str, object]:

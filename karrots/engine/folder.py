@@ -18,25 +18,30 @@ if TYPE_CHECKING:
 
 ID = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,61}[0-9a-z])?")
 SCHEMA = 1
-TYPES: dict[str, type] = {"str": str, "int": int, "dict[str, str]": dict}
+TYPES: dict[str, type] = {"str": str, "int": int, "bool": bool, "dict[str, str]": dict, "list[str]": list}
 PARTS = ("bin", "home", "tmp", "artifacts", "logs", "run")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A cluster that is wanted. `repository` is the git directory that Flux is to read."""
+    """A cluster that is wanted. `repository` is the git directory that Flux is to read.
+
+    `bare`: without Flux, as a cloud gives it; its controllers start once their Deployments have a pod that runs.
+    """
 
     id: str
     name: str
     repository: Path
     nodes: int = 1
+    bare: bool = False
 
 
 @dataclass(frozen=True)
 class State:
     """`content` names the versions whose kinds the API server was given; empty until it has all of them.
 
-    `starting` is the component that is being started: there may be a process of it that is in no list yet.
+    `starting` is the component that is being started: there may be a process of it that is in no list yet. `deployed`
+    are the controllers of Flux that a bare cluster was given.
     """
 
     id: str
@@ -48,6 +53,8 @@ class State:
     binaries: str = ""
     content: str = ""
     starting: str = ""
+    bare: bool = False
+    deployed: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     processes: dict[str, Known] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -128,13 +135,15 @@ def _state(data: dict[str, Any]) -> State:
 
 def _check(state: State) -> None:
     """Raises TypeError or ValueError: processes are killed by these numbers, and folders named by these texts."""
-    from karrots.engine.components import PORT_NAMES  # it knows this module
+    from karrots.engine.components import FLUX, PORT_NAMES  # it knows this module
 
     for each in fields(State):
         if each.type in TYPES and not isinstance(getattr(state, each.name), TYPES[str(each.type)]):
             raise TypeError(f"{each.name} has the wrong type")
     if not all(isinstance(version, str) for version in state.versions.values()):
         raise TypeError("versions has the wrong type")
+    if unknown := {*state.deployed} - {*FLUX}:
+        raise ValueError(f"{min(map(str, unknown))} is no controller of Flux")
     if missing := set(PORT_NAMES) - set(state.ports):
         raise ValueError(f"there is no port for {min(missing)}")
     if not all(0 < port < 1 << 16 for port in state.ports.values()):

@@ -14,7 +14,7 @@ import psutil
 from karrots import files, places
 from karrots.adapters.kube import Access, Object, kubeconfig
 from karrots.engine import components, content, ports, processes
-from karrots.engine.components import ALL, BASE, CONTROLLERS, FLUX, NAMESPACE, Layout
+from karrots.engine.components import BASE, CONTROLLERS, FLUX, NAMESPACE, STARTER, Layout
 from karrots.engine.folder import write_private
 from karrots.errors import Failed, UsageError
 from karrots.spec import json_file
@@ -56,7 +56,8 @@ class Runtime:
 
     def converge(self, say: Callable[[str], None]) -> list[str]:
         """Names what was started. Raises Failed when a component does not stay up or a port of it is taken."""
-        self._make_room([name for name in ALL if not self._runs(name)])
+        wanted = components.wanted(self.state)
+        self._make_room([name for name in wanted if not self._runs(name)])
         self._forget_half_made()
         self._start("etcd")
         self._certify()
@@ -65,10 +66,11 @@ class Runtime:
         say(f"API server answers at {kube.access.server}")
         self._start("git-server")
         self._fill(kube)
-        self._start(*FLUX)
-        say("Flux is started")
+        self._start(*(name for name in wanted if name in FLUX))
+        say("without Flux" if self.state.bare else "Flux is started")
         self._start(*CONTROLLERS)
         self._start_nodes(kube)
+        self._start(*(name for name in wanted if name == STARTER))
         kube.close()
         return self.started
 
@@ -116,7 +118,7 @@ class Runtime:
                 self._start_one(name)
 
     def _start_one(self, name: str) -> None:
-        if name != "git-server":
+        if name not in components.MODULES.values():
             self._link(name)
         self._save(starting=name)
         known = processes.start(
@@ -151,11 +153,15 @@ class Runtime:
         )
 
     def _fill(self, kube: Kube) -> None:
-        """Flux's kinds and namespace. A restarted API server has them, but must serve them before Flux asks."""
+        """Flux's kinds and namespace; a bare cluster gets them from whoever installs Flux.
+
+        A restarted API server has them, but must serve them before Flux asks.
+        """
         new = self.state.content != self.engine.stamp
         if new or "kube-apiserver" in self.started:
-            content.serve_kinds(kube.access, self.engine.kinds, update=bool(self.state.content) and new)
-            content.make_namespace(kube, NAMESPACE)
+            if not self.state.bare:
+                content.serve_kinds(kube.access, self.engine.kinds, update=bool(self.state.content) and new)
+                content.make_namespace(kube, NAMESPACE)
             self._save(content=self.engine.stamp, versions=self.engine.versions)
 
     def _start_nodes(self, kube: Kube) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from karrots import clock
-from karrots.adapters import flux
+from karrots.adapters import flux, flux_install
 from karrots.adapters.kube import ApiRefused, ApiUnreachable, Kube
 from karrots.errors import Failed, KarrotsError, TimedOut
 from karrots.fleet import identity
 from karrots.pipeline import Done, Needed
 from karrots.report.text import count_text, seconds_text
+from karrots.spec import flux_components
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,17 +93,49 @@ def _now(ask: Callable[[], object]) -> tuple[bool, str]:
 
 
 class InstallFlux:
+    """Where Flux runs already it is left alone, unless karrots brought it and the content now has another manifest."""
+
     name = "flux"
     title = "install Flux"
 
     def check(self, ctx: Context) -> Done | Needed:
-        served = all(ctx.api().get(f"{path}?limit=1") for path in (flux.GIT_REPOSITORIES, flux.KUSTOMIZATIONS))
-        return Done("runs there") if served else Needed("Flux")
+        version = ctx.spec.flux.version
+        if not served(ctx):
+            return Needed(f"Flux {version}")
+        if outdated(ctx):
+            return Needed(f"Flux {version}, applied from another manifest")
+        return Done("runs there")
 
     def run(self, ctx: Context) -> str:
         ctx.provider.tend(ctx.record)
-        until(lambda: isinstance(self.check(ctx), Done), ctx, "Flux's kinds are served")
-        return "its kinds are served"
+        count = 0 if served(ctx) and not outdated(ctx) else self._apply(ctx)
+        until(lambda: served(ctx), ctx, "Flux's kinds are served")
+        return f"{count} objects, its kinds are served" if count else "its kinds are served"
+
+    def _apply(self, ctx: Context) -> int:
+        """All of it again when the API server goes away meanwhile: what is applied already does not change."""
+        manifest = manifest_of(ctx)
+        if manifest is None:
+            return 0
+        components = flux_components.read(manifest, flux_components.FILE)
+        apply = partial(flux_install.install, ctx.api().access, components, ctx.run.progress)
+        until(lambda: apply() > 0, ctx, "Flux's components are applied")
+        return len(components.objects)
+
+
+def served(ctx: Context) -> bool:
+    return all(ctx.api().get(f"{path}?limit=1") for path in (flux.GIT_REPOSITORIES, flux.KUSTOMIZATIONS))
+
+
+def outdated(ctx: Context) -> bool:
+    """Only of what karrots applied itself: the engine brings its own Flux, and so may others."""
+    there, manifest = flux_install.installed(ctx.api()), manifest_of(ctx)
+    return there is not None and manifest is not None and there != flux_components.digest_of(manifest)
+
+
+def manifest_of(ctx: Context) -> bytes | None:
+    """Flux's components in the content of this operation."""
+    return ctx.workspace.repo.read(ctx.content, f"{ctx.content_directory}/{flux_components.FILE}")
 
 
 def sync_of(ctx: Context) -> flux.Sync:
@@ -176,7 +210,7 @@ class WaitReady:
         try:
             until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}", watch.tend)
         except TimedOut as error:
-            raise with_cause(error, ctx) from error
+            raise with_cause(error, ctx, watch.held) from error
         return count_text(ctx.flux.ready if ctx.flux else 0, "object") + " Ready"
 
 
@@ -185,12 +219,14 @@ class _Watch:
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
+        self.held = ""
         self._picture: object = None
         self._since = time.monotonic()
 
     def step(self) -> bool:
         ctx = self._ctx
         ctx.flux = flux.state(ctx.api())
+        self.held = held_up(ctx)
         self._follow(ctx.flux)
         if ctx.flux.failed and time.monotonic() - self._since > SETTLED_SECONDS:
             raise with_cause(Failed(f"Flux cannot bring '{ctx.record.name}' to {ctx.commit[:10]}"), ctx)
@@ -201,11 +237,22 @@ class _Watch:
         follow_branch(self._ctx)
 
     def _follow(self, state: flux.FluxState) -> None:
-        picture = tuple((o.label, o.ready, o.reason, o.message) for o in state.objects)
+        picture = (self.held, tuple((o.label, o.ready, o.reason, o.message) for o in state.objects))
         if picture != self._picture:
             self._picture, self._since = picture, time.monotonic()
-            waiting = [o.name for o in (*state.failed, *state.pending)]
-            self._ctx.run.progress(f"{state.ready} of {len(state.objects)} Ready · {', '.join(waiting)}")
+            waiting = self.held or ", ".join(o.name for o in (*state.failed, *state.pending))
+            self._ctx.run.progress(f"{state.ready} of {len(state.objects)} Ready · {waiting}")
+
+
+def held_up(ctx: Context) -> str:
+    """Why nobody has said a word yet: Flux's pods do not run, perhaps for want of a node. '' when they do."""
+    if ctx.flux is None or any(o.ready is not None for o in ctx.flux.objects):
+        return ""
+    missing = flux_install.not_running(ctx.api())
+    if not missing:
+        return ""
+    names = ", ".join(missing)
+    return f"waiting for pods: {names}" if flux_install.ready_nodes(ctx.api()) else f"waiting for nodes to run {names}"
 
 
 def follow_branch(ctx: Context) -> None:
@@ -216,12 +263,12 @@ def follow_branch(ctx: Context) -> None:
         ctx.commit = head
 
 
-def with_cause(error: KarrotsError, ctx: Context) -> KarrotsError:
-    """Name the first failure, not its echoes."""
+def with_cause(error: KarrotsError, ctx: Context, held: str = "") -> KarrotsError:
+    """Name the first failure, not its echoes; `held` says why there is no word at all."""
     cause = flux.first_cause(ctx.flux.failed) if ctx.flux else None
     if cause is not None:
         error.why = f"{cause.label}: {cause.reason}: {cause.message.strip()}"
         error.hint = error.hint or f"mend it on {ctx.record.branch}, commit, then: karrots sync {ctx.record.name}"
     elif ctx.flux:
-        error.why = "; ".join(f"{o.label}: {o.reason or 'no word yet'}" for o in ctx.flux.pending) or error.why
+        error.why = held or "; ".join(f"{o.label}: {o.reason or 'no word yet'}" for o in ctx.flux.pending) or error.why
     return error

@@ -37,11 +37,11 @@ class Fleet:
         self.root = root
         self.git_dir = repository(root).git_dir
 
-    def request(self, cluster_id: str = "01a", nodes: int = 1) -> Request:
-        return Request(cluster_id, f"qa-{cluster_id}", self.git_dir, nodes)
+    def request(self, cluster_id: str = "01a", nodes: int = 1, *, bare: bool = False) -> Request:
+        return Request(cluster_id, f"qa-{cluster_id}", self.git_dir, nodes, bare)
 
-    def up(self, cluster_id: str = "01a", nodes: int = 1) -> cluster.Status:
-        return cluster.up(self.request(cluster_id, nodes), lambda _: None)
+    def up(self, cluster_id: str = "01a", nodes: int = 1, *, bare: bool = False) -> cluster.Status:
+        return cluster.up(self.request(cluster_id, nodes, bare=bare), lambda _: None)
 
 
 def remove_all() -> None:
