@@ -54,6 +54,7 @@ VERBS: dict[str, Verb] = {
     "lint": Verb("lint", "Find what Flux would stumble over, before it does.", CONTENT),
     "rehearse": Verb("rehearse", "Run a Terraform root through its whole life, with no cloud.", CONTENT),
     "render": Verb("render", "Write terraform/ from cluster.yaml.", CONTENT),
+    "flux": Verb("flux", "Flux's components as content: pin.", CONTENT),
     "eject": Verb("eject", "Keep terraform/ by hand from now on.", CONTENT),
     "identity": Verb("identity", "What belongs to one cluster alone, as Terraform variables.", CONTENT),
     "schema": Verb("schema", "Print the JSON Schema of cluster.yaml or karrots.yaml.", CONTENT),

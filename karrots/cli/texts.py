@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from karrots.ops.diff import Difference
     from karrots.ops.doctor import Diagnosis
     from karrots.ops.engine import Built, EngineClusters, Freed
+    from karrots.ops.flux import Pinned
     from karrots.ops.init import Initialised
     from karrots.ops.leftovers import Finding
     from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
@@ -223,6 +224,11 @@ def _finding_text(found: Found) -> str:
 
 def rendered_text(rendered: Rendered) -> str:
     return "".join(f"{what:8} {rendered.directory}/{path}\n" for path, what in rendered.files.items())
+
+
+def pinned_text(pinned: Pinned) -> str:
+    files = "".join(f"{outcome:8} {path}\n" for path, outcome in pinned.files.items())
+    return f"{files}images\n" + "".join(f"  {image}\n" for image in pinned.images)
 
 
 def initialised_text(done: Initialised) -> str:

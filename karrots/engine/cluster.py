@@ -218,9 +218,10 @@ def stop(cluster_id: str) -> int:
 def nodes(cluster_id: str, count: int) -> None:
     """Change the number of simulated nodes of a running cluster."""
     place = folder.of(cluster_id)
+    there = place.load()
+    _check_count(count, fewest=0 if there and there.bare else 1)
     with _locked(cluster_id):
         state = replace(_loaded(place), nodes=count)
-        _check_count(count, fewest=0 if state.bare else 1)
         place.save(state)
         kube = Kube(runtime.access(place))
         content.set_nodes(kube, count, state.ports["kwok"], state.versions["kubernetes"])

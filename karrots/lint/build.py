@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from karrots.lint import substitution
 from karrots.lint.finding import Finding
 from karrots.lint.tree import Tree, inside, is_remote
+from karrots.spec.flux_components import is_component
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,7 +133,8 @@ class _Collector:
 
     def _object(self, found: Object) -> None:
         self.result.objects.append(found)
-        if not substitution.is_disabled(found.value.get("metadata")):
+        # Flux's components are dropped before anything is substituted; their schemas' prose is full of ${…}.
+        if not substitution.is_disabled(found.value.get("metadata")) and not is_component(found.value):
             self._texts(found.path, found.document, found.value, found.at, found.label)
 
     def _texts(self, path: str, document: Document, value: Any, at: Path, label: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from karrots.lint.finding import Finding
 from karrots.lint.tree import Tree
 from karrots.lint.walk import Scope, Walk, is_sync, walk
+from karrots.spec.flux_components import is_component
 from karrots.spec.identity import CONFIG_MAP, NAMESPACE
 from karrots.spec.suggest import suggestion
 
@@ -26,7 +27,7 @@ def lint(files: Mapping[str, bytes], directory: str, variables: Iterable[str]) -
     tree = Tree(files, directory)
     walked = walk(tree)
     known = frozenset(variables)
-    findings = [*walked.findings, *tree.broken.values(), *_sync_objects(walked)]
+    findings = [*walked.findings, *tree.broken.values(), *_sync_objects(walked), *_components(walked)]
     defined = _defined(walked)
     for scope in walked.scopes:
         findings += _scope(scope, known, defined)
@@ -144,3 +145,11 @@ def _sync_objects(walked: Walk) -> list[Finding]:
         for each in scope.build.objects
         if is_sync(each)
     ]
+
+
+def _components(walked: Walk) -> list[Finding]:
+    """One for each file: it holds dozens."""
+    message = "is ignored by Flux: karrots applies Flux's components itself, before there is a Flux"
+    hint = "take it out of the kustomization; karrots finds it where it is"
+    paths = {each.path: each for scope in walked.scopes for each in scope.build.objects if is_component(each.value)}
+    return [Finding(path, 1, "flux-components", "warning", "", message, hint) for path in paths]

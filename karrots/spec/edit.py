@@ -31,9 +31,16 @@ def set_key(text: str, path: str, value: str | int) -> str:
             if root.get(group) is None:
                 root[group] = {}
             root = _mapping(root[group], path, f"'{group}'")
-        root[last] = value
+        root[last] = _as_written(root.get(last), value)
 
     return edit(text, 0, change)
+
+
+def _as_written(before: Any, value: str | int) -> str | int:
+    """In the quotes that the value had before."""
+    from ruamel.yaml.scalarstring import ScalarString
+
+    return type(before)(value) if isinstance(before, ScalarString) and isinstance(value, str) else value
 
 
 def _mapping(value: Any, path: str, what: str) -> Any:

@@ -74,8 +74,11 @@ def digest_of(data: bytes) -> str:
 
 def stated_version(data: bytes) -> str:
     """What the file's head says, without reading the rest; '' when it says nothing."""
-    found = HEADER.search(data[:4096])
-    return found[1].decode() if found else ""
+    return next(iter(_stated(data)), "")
+
+
+def _stated(data: bytes) -> list[str]:
+    return [each.decode() for each in HEADER.findall(data[:4096])]
 
 
 def fits(version: str, asked: str) -> bool:
@@ -93,6 +96,13 @@ def read(data: bytes, source: str) -> Components:
         if (kind, name) not in there:
             raise _wrong(source, f"it has no {kind} '{name}'")
     return Components(_version(data, objects, source), digest_of(data), objects)
+
+
+def is_component(obj: Any) -> bool:
+    """One of those that the root Kustomization drops, by the same marks."""
+    metadata = obj.get("metadata") if isinstance(obj, dict) else None
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    return isinstance(labels, dict) and LABELS.items() <= labels.items() and obj.get("kind") in KINDS
 
 
 def collection(obj: Mapping[str, Any]) -> str:
@@ -129,7 +139,7 @@ def _check(obj: Any, source: str) -> None:
 def _version(data: bytes, objects: tuple[Object, ...], source: str) -> str:
     """By the file's head and by the labels of its objects, which must not differ."""
     labels = {str(each["metadata"].get("labels", {}).get(VERSION_LABEL, "")).removeprefix("v") for each in objects}
-    said = {label for label in (*labels, stated_version(data)) if label}
+    said = {label for label in (*labels, *_stated(data)) if label}
     if len(said) > 1:
         raise _wrong(source, f"it names more than one version: {', '.join(sorted(said))}")
     if not said:

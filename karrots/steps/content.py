@@ -8,6 +8,7 @@ from karrots import places
 from karrots.files import content
 from karrots.lint import Finding, lint
 from karrots.render import terraform as rendering
+from karrots.spec import flux_components
 from karrots.spec.identity import IDENTITY_VARIABLES
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def on_disk(root: Path, directory: str) -> dict[str, bytes]:
 
 def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
     known = {*IDENTITY_VARIABLES, *spec.variables}
-    return [*lint(files, directory, known), *stale_terraform(files, spec)]
+    return [*lint(files, directory, known), *stale_terraform(files, spec), *other_flux(files, spec)]
 
 
 def stale_terraform(files: Mapping[str, bytes], spec: ClusterSpec) -> list[Finding]:
@@ -60,6 +61,25 @@ def _stale(path: str, *, missing: bool) -> Finding:
         message="is missing" if missing else "is not what cluster.yaml renders to",
         fix_hint="karrots render && git commit",
     )
+
+
+def other_flux(files: Mapping[str, bytes], spec: ClusterSpec) -> list[Finding]:
+    """cluster.yaml names the version that the committed components are of."""
+    data = files.get(flux_components.FILE)
+    said = flux_components.stated_version(data) if data else ""
+    if not said or flux_components.fits(said, spec.flux.version):
+        return []
+    return [
+        Finding(
+            rule="other-flux",
+            severity="error",
+            path=flux_components.FILE,
+            line=1,
+            object="",
+            message=f"is Flux {said}, and cluster.yaml says {spec.flux.version}",
+            fix_hint=f"karrots flux pin {said}   (or the version that is meant)",
+        )
+    ]
 
 
 def errors_of(found: Iterable[Finding]) -> list[Finding]:

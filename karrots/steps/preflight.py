@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.adapters import terraform
-from karrots.errors import KarrotsError, PreflightFailed
+from karrots.errors import KarrotsError, PreflightFailed, UsageError
 from karrots.fleet import addresses
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
+from karrots.spec.flux_components import FILE, VERSION, read
 from karrots.steps.content import committed, errors_of, findings
+from karrots.steps.syncing import manifest_of
 
 if TYPE_CHECKING:
     from karrots.fleet.record import Record
@@ -55,6 +57,7 @@ def checks(ctx: Context) -> list[Check]:
         terraform_tool(),
         disk_space(),
         *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, parent_of(ctx)),
+        *flux_components(ctx),
         *content(ctx),
     ]
 
@@ -104,3 +107,24 @@ def content(ctx: Context) -> list[Check]:
     if not errors:
         return [Check("content", ok=True, found="lint clean")]
     return [Check(f"{f.path}:{f.line}", ok=False, found=f.message, hint=f.fix_hint) for f in errors]
+
+
+def flux_components(ctx: Context) -> list[Check]:
+    """A cluster in a cloud has no Flux unless the content brings it; the engine brings its own."""
+    manifest = manifest_of(ctx)
+    if manifest is None:
+        return [] if ctx.provider.NAME == "local" else [_no_components(ctx)]
+    try:
+        found = read(manifest, f"{ctx.content_directory}/{FILE}")
+    except UsageError as error:
+        return [Check("Flux", ok=False, found=": ".join(filter(None, (error.message, error.why))), hint=error.hint)]
+    return [Check("Flux", ok=True, found=f"{found.version}, {count_text(len(found.controllers), 'controller')}")]
+
+
+def _no_components(ctx: Context) -> Check:
+    asked = ctx.spec.flux.version
+    version = asked if VERSION.fullmatch(asked) else f"{asked}.N"
+    found = f"'{ctx.content_directory}/{FILE}' is not in the commit, and a new cluster of {ctx.provider.NAME} has none"
+    directory = ctx.content_directory
+    hint = f"karrots flux pin {version} {directory} && git add {directory} && git commit -m 'Pin Flux {version}'"
+    return Check("Flux", ok=False, found=found, hint=hint)

@@ -54,3 +54,23 @@ def _top(version: str) -> str:
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+
+
+def small(version: str = VERSION, *, labelled: bool = True, more: str = "") -> str:
+    """The least that is taken for Flux's components; no cluster could do anything with it."""
+    labels = {**LABELS, VERSION_LABEL: f"v{version}"} if labelled else dict(LABELS)
+    objects = [_object("v1", "Namespace", NAMESPACE, labels, namespaced=False)]
+    for name in ("gitrepositories.source.toolkit.fluxcd.io", "kustomizations.kustomize.toolkit.fluxcd.io"):
+        kind = "CustomResourceDefinition"
+        objects.append(_object("apiextensions.k8s.io/v1", kind, name, labels, namespaced=False))
+    for name in ("source-controller", "kustomize-controller"):
+        image = f"ghcr.io/fluxcd/{name}:v1.9.4"
+        spec = f"spec: {{template: {{spec: {{containers: [{{name: manager, image: '{image}'}}]}}}}}}\n"
+        objects.append(_object("apps/v1", "Deployment", name, labels) + spec)
+    return "".join(f"---\n{each}" for each in objects) + more
+
+
+def _object(version: str, kind: str, name: str, labels: dict[str, str], *, namespaced: bool = True) -> str:
+    place = f"  namespace: {NAMESPACE}\n" if namespaced else ""
+    listed = "".join(f"    {key}: {value}\n" for key, value in labels.items())
+    return f"apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {name}\n{place}  labels:\n{listed}"
