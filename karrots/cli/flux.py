@@ -9,6 +9,7 @@ import typer
 
 from karrots.cli.session import Session, verb
 from karrots.cli.texts import pinned_text
+from karrots.errors import UsageError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,7 +31,7 @@ def pin(
     version: Annotated[
         str, typer.Argument(metavar="VERSION", help="A release of Flux, e.g. 2.9.5.", show_default=False)
     ],
-    directory: Annotated[
+    place: Annotated[
         Path | None,
         typer.Argument(
             metavar="[DIRECTORY]", help="The cluster directory; this one when left out.", show_default=False
@@ -45,8 +46,8 @@ def pin(
 ) -> None:
     """Write Flux's components into the cluster directory, and their version into cluster.yaml.
 
-    Made with the flux program where there is one, else fetched from the release on
-    GitHub and compared with its checksum. The only command that uses the network for it.
+    Made with the flux program where there is one, else fetched from the
+    release on GitHub and compared with its checksum.
 
     [bold]Examples[/]
 
@@ -58,8 +59,9 @@ def pin(
 
     from karrots.ops.flux import pin as run
 
-    settings = session.settings
-    if directory is not None:
-        settings = replace(settings, start=settings.start / directory)
+    start = session.start / (place or "")
+    if not start.is_dir():
+        raise UsageError(f"'{place}' is not a folder", hint="karrots flux pin VERSION clusters/NAME")
+    settings = replace(session.settings, start=start)
     result = run(settings, version, file=from_, sha256=sha256)
     session.show(result, lambda: pinned_text(result), lambda: list(result.images))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from karrots.cli.root import VERBS
+from karrots.cli.root import VERBS, load
 from karrots.cli.texts import painted
 from karrots.engine import folder
 from karrots.engine.components import PORT_NAMES
@@ -227,13 +227,12 @@ def test_a_ledger_written_by_hand_may_go_round_in_circles(fleet: Fleet, karrots:
     assert sorted(karrots("tree", "-o", "name", cwd=fleet.qa).out.split()) == ["one", "two"]
 
 
+GROUPS = ("engine", "flux")
+
+
 def every_command() -> list[tuple[str, ...]]:
-    import typer
-
-    from karrots.cli import engine
-
-    group: Any = typer.main.get_command(engine.app)
-    return [*((verb,) for verb in VERBS), *(("engine", name) for name in sorted(group.commands))]
+    below = ((group, name) for group in GROUPS for name in sorted(load(group).commands))
+    return [*((verb,) for verb in VERBS), *below]
 
 
 @pytest.mark.parametrize("words", every_command(), ids=" ".join)
@@ -242,7 +241,7 @@ def test_every_command_explains_itself(words: tuple[str, ...], tmp_path: Path, k
     assert told.out == karrots(*words, "-h", cwd=tmp_path).out
     assert "Usage: karrots " in told.out
     assert told.err == ""
-    if words != ("engine",):
+    if words not in {(group,) for group in GROUPS}:
         assert "Examples" in told.out
         assert "karrots " in told.out.partition("Examples")[2]
         for option in ("--dir", "--output", "--quiet", "--verbose", "--no-input"):
