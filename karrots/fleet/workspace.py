@@ -62,6 +62,10 @@ class Workspace:
         except NotFound:
             return None
 
+    def backend(self, provider: str) -> str:
+        """Where Terraform keeps the states of a provider's clusters; for `local`, karrots.yaml is not read for it."""
+        return "http" if provider == "local" else self.settings.providers.backend(provider)
+
     @cached_property
     def remote(self) -> str | None:
         """The remote the ledger is shared through, None when the repository has no such remote."""

@@ -15,6 +15,8 @@ from karrots.render.files import compare, write
 from karrots.steps import content
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from karrots.lint import Finding
     from karrots.ops.settings import Settings
     from karrots.spec.cluster import ClusterSpec
@@ -78,7 +80,8 @@ def render(settings: Settings, *, check: bool) -> Rendered:
             why="there is nothing to render",
             hint="karrots create --on local   (the same directory on the local engine)",
         )
-    files = {f"terraform/{path}": text for path, text in rendering.render(spec, templates).items()}
+    backend = workspace.backend(spec.provider)
+    files = {f"terraform/{path}": text for path, text in rendering.render(spec, templates, backend).items()}
     act = compare if check else write
     done = act(files, workspace.repo.root / directory)  # which looks at every folder below it, terraform/ included
     return Rendered(directory, {written.path: written.outcome for written in done})
@@ -124,14 +127,17 @@ def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:
         if workspace.repo.resolve(ref) is None:
             raise NotFound(f"git knows no commit {quoted(ref)}", hint="git branch --all")
         spec = workspace.spec_at(ref, directory, {})
-        return Linted(
-            directory, tuple(content.findings(content.committed(workspace.repo, ref, directory), directory, spec))
-        )
+        files = content.committed(workspace.repo, ref, directory)
+        return Linted(directory, tuple(findings(workspace, files, directory, spec)))
     if fix:
         fixed = mend(workspace, directory)
     spec = present_spec(workspace, directory)
     files = content.on_disk(workspace.repo.root, directory)
-    return Linted(directory, tuple(content.findings(files, directory, spec)), fixed)
+    return Linted(directory, tuple(findings(workspace, files, directory, spec)), fixed)
+
+
+def findings(workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> Iterable[Finding]:
+    return content.findings(files, directory, spec, workspace.backend(spec.provider))
 
 
 def mend(workspace: Workspace, directory: str) -> tuple[str, ...]:

@@ -46,18 +46,18 @@ def render(options: FleetOptions, templates: Path) -> dict[str, str]:
     folder = templates / "fleet"
     texts = rendered(folder, {"options": options, "directory": directory})
     files = {_path(path, directory): text for path, text in texts.items()}
-    fleet_spec.load_fleet(files[FLEET_FILE], FLEET_FILE)
-    files |= cluster_files(files[f"{directory}/{CLUSTER_FILE}"], directory, templates)
+    backend = fleet_spec.load_fleet(files[FLEET_FILE], FLEET_FILE).providers.backend(options.provider)
+    files |= cluster_files(files[f"{directory}/{CLUSTER_FILE}"], directory, templates, backend)
     files |= schemas()
     return dict(sorted(files.items()))
 
 
-def cluster_files(cluster_yaml: str, directory: str, templates: Path) -> dict[str, str]:
+def cluster_files(cluster_yaml: str, directory: str, templates: Path, backend: str = "http") -> dict[str, str]:
     """The rendered terraform/ of one cluster directory, by path below the repository."""
     spec = cluster_spec.load_cluster(cluster_yaml, f"{directory}/{CLUSTER_FILE}")
     return {
         f"{directory}/terraform/{path}": text
-        for path, text in terraform.render(spec, templates / spec.provider).items()
+        for path, text in terraform.render(spec, templates / spec.provider, backend).items()
     }
 
 

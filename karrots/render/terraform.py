@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 VARIABLES_FILE = "cluster.auto.tfvars.json"
 IDENTITY_FILE = "identity.auto.tfvars.json"
+# Made by `terraform init` and committed beside the root; never rendered.
+LOCK_FILE = ".terraform.lock.hcl"
 
 # What each provider's root declares beside its identity.
 _VALUES: Mapping[str, tuple[str, ...]] = {
@@ -31,14 +33,17 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def render(spec: ClusterSpec, templates: Path) -> dict[str, str]:
-    """Texts by path below the root. `templates` is the folder of one provider, which need not be the one of `spec`."""
+def render(spec: ClusterSpec, templates: Path, backend: str = "http") -> dict[str, str]:
+    """Texts by path below the root. `templates` is the folder of one provider, which need not be the one of `spec`.
+
+    `backend` is where Terraform keeps the state: `FleetSpec.providers.backend`.
+    """
     if templates.name not in _VALUES or not templates.is_dir():
         raise UsageError(
             f"there are no Terraform templates for the provider '{templates.name}'",
             why=f"this version has them for {', '.join(_VALUES)}",
         )
-    files = rendered(templates, {"spec": spec})
+    files = rendered(templates, {"spec": spec, "backend": backend})
     files[VARIABLES_FILE] = _json(variables(spec, templates.name))
     return dict(sorted(files.items()))
 

@@ -88,10 +88,18 @@ class Network(Model):
     )
 
 
+ADDONS = r"vpc-cni|eks-pod-identity-agent|coredns|kube-proxy|aws-ebs-csi-driver"
+Addon = Annotated[str, Form(f"({ADDONS})", "an add-on of templates/eks: " + ADDONS.replace("|", ", "))]
+AddonVersion = Annotated[str, Form(r"v[0-9][A-Za-z0-9.-]*", "a version such as v1.20.4-eksbuild.2")]
+
+
 class Eks(Model):
     """What only EKS has."""
 
     auto_mode: Flag = Field(default=False, description="AWS makes the nodes as pods need them (EKS Auto Mode).")
+    addons: dict[Addon, AddonVersion] = Field(
+        default_factory=dict, description="Versions of EKS add-ons by name; one not named gets EKS's default."
+    )
 
 
 class Gke(Model):

@@ -12,6 +12,10 @@ from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole
 
 Text = Annotated[str, Field(min_length=1)]
 
+# Terraform's state backend where nothing else is set: karrots serves it.
+HTTP = "http"
+BACKENDS = {"eks": "s3", "gke": "gcs", "aks": "azurerm"}
+
 
 def _range(value: str) -> str:
     try:
@@ -122,6 +126,11 @@ class Providers(Model):
     def cloud(self, name: str) -> Eks | Gke | Aks | None:
         """What karrots.yaml says of a provider; None for `local`, and where it says nothing."""
         return {"eks": self.eks, "gke": self.gke, "aks": self.aks}.get(name)
+
+    def backend(self, name: str) -> str:
+        """Where the states of a provider's clusters are kept: the cloud's own, or what karrots serves."""
+        cloud = self.cloud(name)
+        return BACKENDS[name] if cloud and cloud.state else HTTP
 
 
 class Policies(Model):

@@ -34,16 +34,17 @@ def on_disk(root: Path, directory: str) -> dict[str, bytes]:
     return {p.relative_to(top).as_posix(): content(p) for p in files}
 
 
-def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
+def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec, backend: str = "http") -> list[Finding]:
+    """`backend` is where the fleet keeps the states of this provider's clusters."""
     known = {*IDENTITY_VARIABLES, *spec.variables}
-    return [*lint(files, directory, known), *stale_terraform(files, spec), *other_flux(files, spec)]
+    return [*lint(files, directory, known), *stale_terraform(files, spec, backend), *other_flux(files, spec)]
 
 
-def stale_terraform(files: Mapping[str, bytes], spec: ClusterSpec) -> list[Finding]:
+def stale_terraform(files: Mapping[str, bytes], spec: ClusterSpec, backend: str = "http") -> list[Finding]:
     """What stands in terraform/ must be what cluster.yaml renders to, else a reviewer reads what is not applied."""
     if spec.terraform != "rendered" or not (places.templates() / spec.provider).is_dir():
         return []
-    wanted = rendering.render(spec, places.templates() / spec.provider)
+    wanted = rendering.render(spec, places.templates() / spec.provider, backend)
     have = {path.removeprefix(TERRAFORM): data for path, data in files.items() if path.startswith(TERRAFORM)}
     if not have:
         return []

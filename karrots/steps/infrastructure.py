@@ -59,8 +59,7 @@ class RenderRoot:
     def run(self, ctx: Context) -> str:
         folder = places.private_folder(ctx.run.folder / "terraform")
         if is_rendered(ctx.spec, ctx.provider):
-            rendered_files = rendering.render(ctx.spec, places.templates() / ctx.provider.NAME)
-            for path, text in rendered_files.items():
+            for path, text in rendered_files(ctx).items():
                 files.write(folder / path, text, durable=False)
         else:
             ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
@@ -69,6 +68,16 @@ class RenderRoot:
         files.write(folder / BACKEND_FILE, backends.override(backends.of(ctx.record)), durable=False)
         ctx.root = open_root(ctx, folder)
         return f"{ctx.provider.NAME}, {len(list(folder.iterdir()))} files"
+
+
+def rendered_files(ctx: Context) -> dict[str, str]:
+    """The root, with the versions of providers that are committed with the content."""
+    backend = ctx.record.state.backend if ctx.record.state else "http"
+    texts = rendering.render(ctx.spec, places.templates() / ctx.provider.NAME, backend)
+    if ctx.spec.provider == ctx.provider.NAME:
+        locked = ctx.workspace.repo.read(ctx.content, f"{ctx.content_directory}/terraform/{rendering.LOCK_FILE}")
+        texts |= {rendering.LOCK_FILE: locked.decode()} if locked is not None else {}
+    return texts
 
 
 def open_root(ctx: Context, folder: Path) -> Root:

@@ -102,7 +102,12 @@ def disk_space(needed: int = SPACE_NEEDED) -> Check:
 def content(ctx: Context) -> list[Check]:
     """The lint rules that would stop Flux, on the files of the commit."""
     directory = ctx.record.directory
-    found = findings(committed(ctx.workspace.repo, ctx.commit, directory), directory, ctx.spec)
+    found = findings(
+        committed(ctx.workspace.repo, ctx.commit, directory),
+        directory,
+        ctx.spec,
+        ctx.workspace.backend(ctx.spec.provider),
+    )
     errors = errors_of(found)
     if not errors:
         return [Check("content", ok=True, found="lint clean")]

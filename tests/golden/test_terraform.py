@@ -8,6 +8,7 @@ from karrots import places
 from karrots.adapters import process
 from karrots.render import files, terraform
 from karrots.spec.cluster import load_cluster
+from tests.support.variants import VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,3 +56,8 @@ def test_terraform_finds_it_formatted_and_valid(case: str, tmp_path: Path) -> No
     environment = process.environment(inherit=["TF_CLI_CONFIG_FILE"])
     for argv in (["fmt", "-check", "-diff"], ["init", "-backend=false", "-input=false"], ["validate"]):
         process.run(["terraform", *argv], cwd=tmp_path, env=environment)
+
+
+@pytest.mark.parametrize("case", ["eks-main", "eks-pools", "eks-auto"])
+def test_rendered_root_of_a_cloud(case: str, golden: Golden) -> None:
+    golden(case, VARIANTS[case].files())

@@ -43,10 +43,13 @@ def test_options_that_cannot_be(options: fleet.FleetOptions, says: str) -> None:
     assert says in caught.value.message
 
 
-def test_a_provider_without_templates_is_said() -> None:
+def test_the_state_is_kept_where_the_fleet_says() -> None:
     settings = {"account": "012345678901", "region": "eu-central-1"}
-    with pytest.raises(UsageError, match="no Terraform templates for the provider 'eks'"):
-        fleet.render(fleet.FleetOptions(provider="eks", settings=settings), places.templates())
+    files = fleet.render(fleet.FleetOptions(provider="eks", settings=settings), places.templates())
+    versions = "clusters/qa/terraform/versions.tf"
+    assert 'backend "http" {}' in files[versions]
+    kept = fleet.cluster_files(files["clusters/qa/cluster.yaml"], "clusters/qa", places.templates(), "s3")
+    assert 'backend "s3" {}' in kept[versions]
 
 
 @given(st.text(max_size=40))

@@ -55,3 +55,28 @@ def test_mistakes_name_place_and_way_out(more: str, place: str, says: str) -> No
 def test_domains_that_are_none(domain: str) -> None:
     with pytest.raises(InvalidSpec, match="'domain'"):
         load_fleet(CONTENT.replace("dev.example.com", f'"{domain}"'), "karrots.yaml")
+
+
+GOOGLE = "  gke:\n    project: example\n    region: europe-west3\n    state:\n      bucket: states\n"
+AZURE = (
+    "  aks:\n    subscription: s\n    region: westeurope\n"
+    "    state:\n      resource_group: r\n      storage_account: a\n      container: c\n"
+)
+S3 = 'providers:\n  eks:\n    account: "012345678901"\n    region: eu-central-1\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "backends"),
+    [
+        ("", {"eks": "http", "gke": "http", "aks": "http", "local": "http"}),
+        (S3, {"eks": "http"}),
+        (f"{S3}    state:\n      bucket: example-states\n", {"eks": "s3", "gke": "http", "local": "http"}),
+        (
+            f"providers:\n{GOOGLE}{AZURE}",
+            {"eks": "http", "gke": "gcs", "aks": "azurerm"},
+        ),
+    ],
+)
+def test_where_states_are_kept(more: str, backends: dict[str, str]) -> None:
+    providers = load_fleet(CONTENT + more, "karrots.yaml").providers
+    assert {name: providers.backend(name) for name in backends} == backends

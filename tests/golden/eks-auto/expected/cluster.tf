@@ -1,0 +1,100 @@
+resource "aws_eks_cluster" "cluster" {
+  name     = var.names.cluster
+  version  = var.kubernetes_version
+  role_arn = aws_iam_role.cluster.arn
+
+  # EKS would install its own choice of add-ons, which Terraform could not change; ours are in addons.tf.
+  bootstrap_self_managed_addons = false
+
+  # What tells who did what, and why a login failed.
+  enabled_cluster_log_types = ["api", "audit", "authenticator"]
+
+  # Rights are access entries (access.tf) and not a ConfigMap inside of the cluster, which one bad edit locks everyone
+  # out of. The right that EKS gives silently to whoever created the cluster is given in the open there.
+  access_config {
+    authentication_mode                         = "API"
+    bootstrap_cluster_creator_admin_permissions = false
+  }
+
+  # An old version is upgraded when its support ends, and not kept at six times the price.
+  upgrade_policy {
+    support_type = "STANDARD"
+  }
+
+  vpc_config {
+    subnet_ids = local.control_plane_subnet_ids
+
+    # Nodes always use the private address, so that narrowing the public one never cuts them off.
+    endpoint_private_access = true
+    endpoint_public_access  = var.network.api == "public"
+    public_access_cidrs     = var.network.api == "public" && length(var.api_access) > 0 ? var.api_access : null
+  }
+
+  # EKS Auto Mode is these three switches, all on or all off: off is said aloud, as leaving a block out would not
+  # switch it off again.
+  compute_config {
+    enabled       = var.eks.auto_mode
+    node_pools    = ["general-purpose", "system"]
+    node_role_arn = aws_iam_role.nodes.arn
+  }
+
+  kubernetes_network_config {
+    elastic_load_balancing {
+      enabled = var.eks.auto_mode
+    }
+  }
+
+  storage_config {
+    block_storage {
+      enabled = var.eks.auto_mode
+    }
+  }
+
+  # No key of our own for secrets: EKS encrypts them with one of its own, and a customer's key cannot be deleted for at
+  # least a week, nor its alias be used again by the next cluster of the name.
+
+  depends_on = [
+    # EKS makes the log group when it is not there, and then it would stay.
+    aws_cloudwatch_log_group.cluster,
+    # At a destroy EKS still has to take away its network interfaces and security group.
+    aws_iam_role_policy_attachment.cluster,
+    aws_iam_role_policy_attachment.nodes,
+    # Nodes are part of the cluster here, and have to reach out until they are gone.
+    aws_route.nodes,
+    aws_route_table_association.nodes,
+  ]
+}
+
+resource "aws_cloudwatch_log_group" "cluster" {
+  name              = "/aws/eks/${var.names.cluster}/cluster"
+  retention_in_days = 30
+}
+
+data "aws_iam_policy_document" "cluster_trust" {
+  statement {
+    actions = ["sts:AssumeRole", "sts:TagSession"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["eks.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "cluster" {
+  name               = "${var.names.prefix}-cluster"
+  assume_role_policy = data.aws_iam_policy_document.cluster_trust.json
+}
+
+resource "aws_iam_role_policy_attachment" "cluster" {
+  for_each = toset([
+    "AmazonEKSClusterPolicy",
+    "AmazonEKSComputePolicy",
+    "AmazonEKSBlockStoragePolicy",
+    "AmazonEKSLoadBalancingPolicy",
+    "AmazonEKSNetworkingPolicy",
+  ])
+
+  role       = aws_iam_role.cluster.name
+  policy_arn = "arn:${data.aws_partition.current.partition}:iam::aws:policy/${each.value}"
+}

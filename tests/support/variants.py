@@ -1,0 +1,156 @@
+"""The shapes of cluster.yaml that templates of the clouds are tried in, one by one, by every suite that reads them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from karrots import places
+from karrots.fleet import identity
+from karrots.fleet.record import Record, State
+from karrots.providers.cloud import identity_variables
+from karrots.render import terraform as rendering
+from karrots.spec.cluster import load_cluster
+from karrots.spec.fleet import load_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud, Providers
+
+ID = "01k9z3v8q4n6t2m7x5w0r1d8ab"
+# The account that moto answers with.
+ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """`cluster` goes on where cluster.yaml says `provider`; `settings` is the provider's section of karrots.yaml."""
+
+    provider: str
+    cluster: str
+    settings: str
+    shared_network: Mapping[str, Any] | None = None
+    name: str = "qa-feature-x"
+
+    @property
+    def spec(self) -> ClusterSpec:
+        head = f"apiVersion: karrots.dev/v1\nkind: Cluster\nprovider: {self.provider}\n"
+        return load_cluster(head + self.cluster, "cluster.yaml")
+
+    @property
+    def providers(self) -> Providers:
+        section = "".join(f"    {line}\n" for line in self.settings.splitlines())
+        text = f"apiVersion: karrots.dev/v1\nkind: Fleet\ndomain: dev.example.com\nproviders:\n  {self.provider}:\n"
+        return load_fleet(text + section, "karrots.yaml").providers
+
+    @property
+    def cloud(self) -> Cloud:
+        found = self.providers.cloud(self.provider)
+        assert found is not None
+        return found
+
+    @property
+    def record(self) -> Record:
+        return Record(
+            id=ID,
+            name=self.name,
+            directory="clusters/qa",
+            branch="feature/x",
+            provider=self.provider,
+            created="2026-11-20T10:00:00Z",
+            domain=f"{self.name}.dev.example.com",
+            network="10.64.16.0/20",
+            owner="ada@example.com",
+            region=self.cloud.region,
+            account=self.cloud.account_id,
+            expires="2026-11-27T10:00:00Z",
+            state=State(backend=self.providers.backend(self.provider), key=ID),
+        )
+
+    def files(self) -> dict[str, str]:
+        """The rendered root, as it is committed."""
+        backend = self.providers.backend(self.provider)
+        return rendering.render(self.spec, places.templates() / self.provider, backend)
+
+    def identity(self) -> dict[str, Any]:
+        """What identity.auto.tfvars.json holds."""
+        return {
+            **identity.terraform_variables(self.record),
+            **identity_variables(self.record, self.cloud, self.shared_network),
+        }
+
+    def write(self, folder: Path) -> Path:
+        """The root with its identity, ready for Terraform."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in self.files().items():
+            (folder / path).write_text(text)
+        (folder / rendering.IDENTITY_FILE).write_text(json.dumps(self.identity(), indent=2))
+        return folder
+
+
+def _eks(cluster: str, settings: str = "", **more: Any) -> Variant:
+    return Variant("eks", cluster, f'account: "{ACCOUNT}"\nregion: eu-central-1\n{settings}', **more)
+
+
+EKS = {
+    "eks-main": _eks("kubernetes: '1.33'\nnodes:\n  default:\n    size: m6i.large\n    count: 2\n"),
+    "eks-pools": _eks("""kubernetes: '1.33'
+nodes:
+  default:
+    count: 0
+  batch:
+    size: m7g.xlarge
+    min: 1
+    max: 4
+    spot: true
+    disk: 100
+    labels:
+      example.com/tier: batch
+    taints:
+      - key: example.com/batch
+        effect: NoSchedule
+      - key: example.com/slow
+        value: "yes"
+        effect: PreferNoSchedule
+  learning:
+    size: g5.xlarge
+    min: 0
+    max: 2
+network:
+  zones: 3
+  nat: per-zone
+eks:
+  addons:
+    coredns: v1.12.1-eksbuild.2
+"""),
+    "eks-no-nat": _eks(
+        "kubernetes: '1.33'\nnodes:\n  default:\n    min: 1\n    max: 3\nnetwork:\n  zones: 1\n  nat: none\n",
+        'api_access: ["203.0.113.0/24"]\n',
+    ),
+    "eks-one-zone": _eks("kubernetes: '1.33'\nnodes:\n  default:\n    count: 1\nnetwork:\n  zones: 1\n"),
+    "eks-shared": _eks(
+        "kubernetes: '1.33'\nnodes:\n  default:\n    count: 2\nnetwork:\n  mode: shared\n",
+        'api_access: ["203.0.113.0/24"]\nstate:\n  bucket: example-states\n',
+        shared_network={"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0aaaaaaaa", "subnet-0bbbbbbbb"]},
+    ),
+    "eks-auto": _eks(
+        "kubernetes: '1.33'\nnodes:\n  default:\n    count: 2\nnetwork:\n  zones: 3\n  api: private\n"
+        "eks:\n  auto_mode: true\n",
+        "state:\n  bucket: example-states\n",
+    ),
+    "eks-auto-shared": _eks(
+        "kubernetes: '1.33'\nnodes:\n  default:\n    count: 2\nnetwork:\n  mode: shared\neks:\n  auto_mode: true\n",
+        shared_network={"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0aaaaaaaa", "subnet-0bbbbbbbb"]},
+    ),
+    "eks-longest": _eks(
+        f"kubernetes: '1.33'\nnodes:\n  {'p' * 28}:\n    count: 1\n  {'s' * 28}:\n    min: 1\n    max: 2\n"
+        "network:\n  zones: 3\n  nat: per-zone\n",
+        name="q" * 28,
+    ),
+}
+
+VARIANTS: Mapping[str, Variant] = {**EKS}
