@@ -24,8 +24,12 @@ def names(record: Record) -> dict[str, str]:
     if record.provider == "eks":
         return {"cluster": fitted("eks-cluster", record.name), "prefix": start}
     if record.provider == "gke":
-        account = fitted("gcp-service-account", f"{start}-nodes")
-        return {"cluster": fitted("gke-cluster", record.name), "prefix": start, "node_account": account}
+        return {
+            "cluster": fitted("gke-cluster", record.name),
+            "prefix": start,
+            "node_account": fitted("gcp-service-account", f"{start}-nodes"),
+            "dns_account": fitted("gcp-service-account", f"{start}-dns"),
+        }
     if record.provider == "aks":
         return {
             "cluster": fitted("aks-cluster", record.name),

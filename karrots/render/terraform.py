@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from karrots.errors import UsageError
 from karrots.render.template import rendered
+from karrots.spec import clouds
 from karrots.spec.limits import fitted
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "local": ("kubernetes_version", "nodes"),
     "eks": ("kubernetes_version", "nodes", "network", "eks"),
     "gke": ("kubernetes_version", "nodes", "network", "gke"),
-    "aks": ("kubernetes_version", "nodes", "pool_names", "network", "aks"),
+    "aks": ("kubernetes_version", "nodes", "pool_names", "system_pool", "network", "aks"),
 }
 
 
@@ -43,6 +44,7 @@ def render(spec: ClusterSpec, templates: Path, backend: str = "http") -> dict[st
             f"there are no Terraform templates for the provider '{templates.name}'",
             why=f"this version has them for {', '.join(_VALUES)}",
         )
+    clouds.check(spec, templates.name)
     files = rendered(templates, {"spec": spec, "backend": backend})
     files[VARIABLES_FILE] = _json(variables(spec, templates.name))
     return dict(sorted(files.items()))
@@ -54,6 +56,7 @@ def variables(spec: ClusterSpec, provider: str) -> dict[str, Any]:
         "kubernetes_version": spec.kubernetes,
         "nodes": {name: pool.model_dump(exclude_defaults=True) for name, pool in spec.nodes.items()},
         "pool_names": {name: fitted("aks-node-pool", name) for name in spec.nodes},
+        "system_pool": clouds.system_pool(spec) if provider == "aks" else None,
         "network": spec.network.model_dump(),
         **{cloud: getattr(spec, cloud).model_dump() for cloud in ("eks", "gke", "aks")},
     }

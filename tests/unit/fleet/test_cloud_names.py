@@ -16,6 +16,7 @@ LONGEST_ROLE = "-load-balancer-controller"
 KINDS = {
     "cluster": {"eks": "eks-cluster", "gke": "gke-cluster", "aks": "aks-cluster"},
     "node_account": {"gke": "gcp-service-account"},
+    "dns_account": {"gke": "gcp-service-account"},
     "dns_prefix": {"aks": "aks-dns-prefix"},
     "resource_group": {"aks": "azure-resource-group"},
     "node_resource_group": {"aks": "azure-resource-group"},
