@@ -41,6 +41,9 @@ resource "google_compute_router_nat" "cluster" {
   router                             = google_compute_router.cluster.name
   nat_ip_allocate_option             = "AUTO_ONLY"
   source_subnetwork_ip_ranges_to_nat = "ALL_SUBNETWORKS_ALL_IP_RANGES"
+
+  # A node starts with few ports and gets more as its pods use them: many pods pull from the same few registries.
+  enable_dynamic_port_allocation = true
 }
 
 locals {

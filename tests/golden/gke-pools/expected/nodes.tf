@@ -6,6 +6,8 @@ locals {
       for name, pool in var.nodes : name => {
         pool  = name
         zones = slice(local.zones, 0, min(length(local.zones), coalesce(pool.max, length(local.zones))))
+        least = pool.min
+        most  = pool.max
         count = pool.count == null ? null : floor(pool.count / length(local.zones))
       }
     },
@@ -13,10 +15,20 @@ locals {
       for name, pool in var.nodes : "${name}-rest" => {
         pool  = name
         zones = slice(local.zones, 0, coalesce(pool.count, 0) % length(local.zones))
+        least = null
+        most  = null
         count = 1
       } if coalesce(pool.count, 0) % length(local.zones) > 0
     },
   )
+
+  # The autoscaler adds nodes for pods and not to reach a pool's minimum, so a pool starts with it: as many in each zone
+  # as make it up, and no more than its maximum has room for.
+  starts = {
+    for name, pool in local.pools : name => min(ceil(pool.least / length(pool.zones)), floor(pool.most / length(pool.zones)))
+    if pool.count == null
+  }
+
   taint_effects = {
     NoSchedule       = "NO_SCHEDULE"
     PreferNoSchedule = "PREFER_NO_SCHEDULE"
@@ -33,19 +45,16 @@ resource "google_container_node_pool" "pool" {
 
   node_count = each.value.count
 
-  # At least one in each zone where the pool starts with some; the autoscaler sees to the rest.
-  initial_node_count = each.value.count != null ? null : (
-    var.nodes[each.value.pool].min == 0 ? 0 : max(1, floor(var.nodes[each.value.pool].min / length(each.value.zones)))
-  )
+  initial_node_count = each.value.count == null ? local.starts[each.key] : null
 
   dynamic "autoscaling" {
-    for_each = each.value.count == null ? [var.nodes[each.value.pool]] : []
+    for_each = each.value.count == null ? [true] : []
 
     content {
-      total_min_node_count = autoscaling.value.min
-      total_max_node_count = autoscaling.value.max
+      total_min_node_count = each.value.least
+      total_max_node_count = each.value.most
       # Spot machines are taken where there are any.
-      location_policy = autoscaling.value.spot ? "ANY" : "BALANCED"
+      location_policy = var.nodes[each.value.pool].spot ? "ANY" : "BALANCED"
     }
   }
 

@@ -8,8 +8,9 @@ terraform {
     }
   }
 
-  # Bucket and prefix are given at `terraform init` with -backend-config.
-  backend "gcs" {}
+  # karrots serves the state on loopback while it runs Terraform, and names address and password in TF_HTTP_*.
+  # To use this root by hand, put another backend here (karrots identity writes the variables it needs).
+  backend "http" {}
 }
 
 provider "google" {
