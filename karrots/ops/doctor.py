@@ -11,7 +11,7 @@ from karrots.adapters.git import global_identity, installed_version
 from karrots.errors import KarrotsError, UsageError
 from karrots.fleet.workspace import Workspace
 from karrots.providers.base import Check
-from karrots.steps import preflight
+from karrots.steps import preflight, state_check
 
 if TYPE_CHECKING:
     from karrots.ops.settings import Settings
@@ -30,7 +30,16 @@ class Diagnosis:
 
 def doctor(settings: Settings) -> Diagnosis:
     return Diagnosis(
-        (karrots(), git(), git_identity(settings), preflight.terraform_tool(), engine(), disk(), fleet(settings))
+        (
+            karrots(),
+            git(),
+            git_identity(settings),
+            preflight.terraform_tool(),
+            engine(),
+            disk(),
+            fleet(settings),
+            *states(settings),
+        )
     )
 
 
@@ -100,3 +109,13 @@ def fleet(settings: Settings) -> Check:
         return Check("fleet", ok=False, found=error.message, hint=error.hint)
     shared = f"shared through '{remote}'" if remote else "not shared (no remote)"
     return Check("fleet", ok=True, found=f"{workspace.repo.root}, {shared}")
+
+
+def states(settings: Settings) -> list[Check]:
+    """The places in clouds that karrots.yaml names; nothing is said of a fleet that cannot be read, `fleet` does."""
+    try:
+        workspace = Workspace.open(settings.start)
+        _ = workspace.settings
+    except KarrotsError:
+        return []
+    return state_check.checks(workspace)

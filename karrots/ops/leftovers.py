@@ -25,10 +25,12 @@ from karrots.errors import KarrotsError
 from karrots.fleet import operations
 from karrots.fleet.ledger import KEPT
 from karrots.providers import local
+from karrots.steps import state_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from karrots.adapters.state_bucket import StateBucket
     from karrots.fleet.record import Record
     from karrots.fleet.workspace import Workspace
 
@@ -377,6 +379,25 @@ def refs(scene: Scene) -> Iterator[Finding]:
             yield Finding("ref", ref, why, mending, shell_line(["git", "update-ref", "-d", ref]), ref)
 
 
+def state_buckets(scene: Scene) -> Iterator[Finding]:
+    """Not left over, but lacking: what keeps the states of clusters in clouds."""
+    named: list[tuple[str, StateBucket]] = []
+    with suppress(KarrotsError):  # of a karrots.yaml that cannot be read
+        named = list(state_check.buckets(scene.workspace)) if scene.workspace else []
+    for name, bucket in named:
+        why = f"karrots.yaml keeps the Terraform states of {name} there"
+        try:
+            facts = bucket.facts(thorough=False)
+        except KarrotsError as error:
+            what = f"{bucket.place}: {error.message}"
+            yield Finding("state bucket", what, f"{why}; {error.why}", "", error.hint, f"{name} login")
+            continue
+        for fact in facts:
+            if not fact.ok:
+                what, subject = f"{bucket.place}, {fact.what}: {fact.found}", f"{name} {fact.what}"
+                yield Finding("state bucket", what, why, fact.mending, fact.command, subject)
+
+
 def _entries(home: Path) -> list[Path]:
     try:
         return sorted(home.iterdir())
@@ -387,5 +408,5 @@ def _entries(home: Path) -> list[Path]:
 # In this order they are mended: what only bears an id goes before the cluster's folder, which says whose it is.
 KINDS: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
     of_git, leases, footprints, kubeconfigs, states, clusters, processes, of_terraform, of_engine, refs, records,
-    demos, half_written,
+    demos, half_written, state_buckets,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from karrots.ops.leftovers import KINDS, Finding, Scene
 from karrots.providers import local
 from karrots.providers.base import Footprint
 from karrots.report.events import Noted
+from karrots.steps import state_check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +183,11 @@ def _ref(settings: Settings, place: Scene, finding: Finding) -> None:  # noqa: A
     _fleet(place).repo.set_refs({finding.subject: None})
 
 
+def _state_bucket(settings: Settings, place: Scene, finding: Finding) -> None:  # noqa: ARG001
+    name, _, what = finding.subject.partition(" ")
+    dict(state_check.buckets(_fleet(place)))[name].mend(what)
+
+
 MENDERS: dict[str, Callable[[Settings, Scene, Finding], None]] = {
     "lease": _lease,
     "record": _record,
@@ -196,4 +202,5 @@ MENDERS: dict[str, Callable[[Settings, Scene, Finding], None]] = {
     "footprint": _file,
     "kubeconfig": _file,
     "ref": _ref,
+    "state bucket": _state_bucket,
 }

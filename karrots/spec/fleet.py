@@ -11,6 +11,7 @@ from karrots.spec import loading
 from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole
 
 Text = Annotated[str, Field(min_length=1)]
+STATE = "Where Terraform's states are kept; without it on the computer that makes a cluster, where only it can go on."
 
 # Terraform's state backend where nothing else is set: karrots serves it.
 HTTP = "http"
@@ -66,8 +67,8 @@ class GcsState(Model):
 
 class AzureState(Model):
     resource_group: Text = Field(description="Resource group of the storage account.")
-    storage_account: Text
-    container: Text
+    storage_account: Text = Field(description="Storage account for Terraform states.")
+    container: Text = Field(description="Blob container in the storage account.")
 
 
 class Cloud(Model):
@@ -91,7 +92,7 @@ class Local(Model):
 class Eks(Cloud):
     account: Annotated[str, Form(r"[0-9]{12}", "an AWS account of 12 digits")] = Field(description="AWS account.")
     profile: Text | None = Field(default=None, description="Profile of the AWS configuration to log in with.")
-    state: S3State | None = None
+    state: S3State | None = Field(default=None, description=STATE)
 
     @property
     def account_id(self) -> str:
@@ -100,7 +101,7 @@ class Eks(Cloud):
 
 class Gke(Cloud):
     project: Text = Field(description="Google Cloud project.")
-    state: GcsState | None = None
+    state: GcsState | None = Field(default=None, description=STATE)
 
     @property
     def account_id(self) -> str:
@@ -110,7 +111,7 @@ class Gke(Cloud):
 class Aks(Cloud):
     subscription: Text = Field(description="Azure subscription.")
     tenant: Text | None = Field(default=None, description="Azure tenant, when the login knows more than one.")
-    state: AzureState | None = None
+    state: AzureState | None = Field(default=None, description=STATE)
 
     @property
     def account_id(self) -> str:
@@ -131,6 +132,9 @@ class Providers(Model):
         """Where the states of a provider's clusters are kept: the cloud's own, or what karrots serves."""
         cloud = self.cloud(name)
         return BACKENDS[name] if cloud and cloud.state else HTTP
+
+
+SECTIONS: dict[str, type[Cloud]] = {"eks": Eks, "gke": Gke, "aks": Aks}
 
 
 class Policies(Model):

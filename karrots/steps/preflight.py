@@ -14,6 +14,7 @@ from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
+from karrots.steps import state_check
 from karrots.steps.content import committed, errors_of, findings
 from karrots.steps.syncing import manifest_of
 
@@ -58,6 +59,7 @@ def checks(ctx: Context) -> list[Check]:
         disk_space(),
         *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, parent_of(ctx)),
         *flux_components(ctx),
+        *state_check.reachable(ctx),
         *content(ctx),
     ]
 
