@@ -119,14 +119,15 @@ class Root:
 
     def init(self) -> None:
         """The keeper's settings show in the process list: no secrets in them."""
-        argv = terraform_argv.init(
+        build = partial(
+            terraform_argv.init,
             self.tool.path,
             json=self.tool.speaks_json_at_init,
             backend_config=self._state.settings if self._state else None,
             keep_lock_file=(self.folder / ".terraform.lock.hcl").exists(),
         )
         with _one_init_at_a_time(Path(self._environment()["TF_PLUGIN_CACHE_DIR"])):
-            self._stream("init", argv)
+            self._locking("init", build)
         if self._state:
             self._state.ready(self._ask)
 

@@ -47,6 +47,7 @@ def init(
     backend_config: Mapping[str, str] | None = None,
     keep_lock_file: bool = False,
     upgrade: bool = False,
+    lock_timeout: str = "",
 ) -> list[str]:
     """`keep_lock_file` makes a provider that `.terraform.lock.hcl` does not name an error."""
     return build(
@@ -59,7 +60,7 @@ def init(
         reconfigure=flag(),
         lockfile="readonly" if keep_lock_file else None,
         upgrade=flag(wanted=upgrade),
-        lock_timeout=LOCK_TIMEOUT,
+        lock_timeout=lock_timeout or LOCK_TIMEOUT,
         backend_config=dict(backend_config or {}),
     )
 

@@ -21,7 +21,7 @@ from karrots.adapters import process, terraform_argv, terraform_lock
 from karrots.adapters import terraform_document as document
 from karrots.adapters.terraform_document import StateRefused
 from karrots.adapters.terraform_lock import StateHeld
-from karrots.errors import Failed, KarrotsError, LoginNeeded
+from karrots.errors import Failed, KarrotsError, Locked, LoginNeeded
 from karrots.places import private_folder
 from karrots.spec import json_file
 
@@ -119,7 +119,7 @@ class CloudState:
         """What of the backend stopped Terraform: StateHeld, LoginNeeded, or Failed; None when it was something else."""
         error = terraform_lock.refusal(diagnostics)
         if error is not None:
-            return StateHeld(self.place, terraform_lock.told(error.detail), self.command, self.unlocking)
+            return StateHeld(self.place, terraform_lock.told(error), self.command, self.unlocking)
         said = next((f"{each.summary}\n{each.detail}".strip() for each in diagnostics), "")
         if LOGIN.search(said):
             return LoginNeeded(f"the Terraform state {self.place} wants a log-in", why=said, hint=DOCTOR)
@@ -137,7 +137,11 @@ class CloudState:
         self.say(f"taking over the lock {lock.id} of the Terraform state {self.place} from {lock.who}: {why}")
         done = ask(lambda program: terraform_argv.force_unlock(program, lock.id))
         if done.status != 0:
-            raise process.failed(done)
+            raise Locked(
+                f"the lock {lock.id} of the Terraform state {self.place} could not be ended",
+                why=process.failed(done).why,
+                hint=f"when you know that nobody works on it: {self.unlocking}",
+            )
         return True
 
     # The state

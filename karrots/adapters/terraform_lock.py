@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # No lock has this id, for any backend: gcs counts generations of an object, the others write UUIDs.
 NOBODY = "1"
 REFUSED = "Error acquiring the state lock"
+LOCK_INFO = "Lock Info:"
 STALE_PLAN = "Saved plan is stale"
 BEFORE_THE_LOCK = frozenset({"version", "log", "diagnostic", "init_output"})
 FIELD = re.compile(r"^[\s│]*(ID|Operation|Who|Created):[ \t]+(\S.*?)\s*$", re.MULTILINE)
@@ -108,9 +109,10 @@ def moment(text: str) -> datetime | None:
     return whole.replace(microsecond=int((match[3] or "0").ljust(6, "0")))
 
 
-def refusal(diagnostics: Sequence[Diagnostic]) -> Diagnostic | None:
-    """The error that says that the lock was not to be had."""
-    return next((each for each in diagnostics if each.summary == REFUSED), None)
+def refusal(diagnostics: Sequence[Diagnostic]) -> str | None:
+    """The error that says that the lock was not to be had; gcs says so in other words when there is no state yet."""
+    said = (f"{each.summary}\n{each.detail}" for each in diagnostics)
+    return next((text for text in said if text.startswith(REFUSED) or LOCK_INFO in text), None)
 
 
 def held_since(line: str) -> datetime | None:

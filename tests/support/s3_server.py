@@ -41,7 +41,7 @@ class Front:
         if path == "/front/allow":
             self.denied.clear()
         else:
-            asked = parse_qs(query)
+            asked = parse_qs(query, keep_blank_values=True)
             self.denied.append((asked["method"][0], asked["end"][0]))
         start("204 No Content", [])
         return []
