@@ -7,6 +7,7 @@ branch (https://github.com/fluxcd/flux2/issues/2073), an edited one, once merged
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -222,9 +223,18 @@ def synced_as(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> bool:
     wanted, wanted_root = source(sync)["spec"], root(sync)["spec"]
     return (
         identity.get("data") == dict(variables)
+        and _logs_in_as(kube, sync.access.secret)
         and all(group(found, "spec").get(key) == value for key, value in wanted.items())
         and all(group(top, "spec").get(key) == value for key, value in wanted_root.items())
     )
+
+
+def _logs_in_as(kube: Kube, secret: Mapping[str, str]) -> bool:
+    """A token that was renewed reaches the cluster with the next operation."""
+    if not secret:
+        return True
+    live = kube.get(f"/api/v1/namespaces/{NAMESPACE}/secrets/{GIT_SECRET}")
+    return group(live, "data") == {key: base64.b64encode(text.encode()).decode() for key, text in secret.items()}
 
 
 def live_identity(kube: Kube) -> dict[str, str] | None:

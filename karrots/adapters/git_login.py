@@ -44,6 +44,13 @@ def hidden(configuration: str, remote: str, *, push: bool, environment: Mapping[
     return variables | _as_variables(settings, environment) if settings else {}
 
 
+def answered(address: str, user: str, password: str) -> dict[str, str]:
+    """Variables for a git that is asked for a log-in at an address that holds none."""
+    parts = urlsplit(address)
+    helper = f"credential.{parts.scheme}://{parts.netloc}.helper"
+    return {USER: user, PASSWORD: password} | _as_variables([(helper, ""), (helper, HELPER)], {})
+
+
 def login_in(address: str) -> Login | None:
     """None for an address without a password, and for one that git's protocol for log-ins could not carry."""
     try:

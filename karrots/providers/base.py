@@ -122,8 +122,8 @@ class Provider(Protocol):
     def tokens(self, record: Record, settings: Cloud | None) -> Tokens | None:
         """What logs in to the API server, without asking anybody where it is; None where files do."""
 
-    def git_access(self, record: Record, remote_url: str | None) -> GitAccess:
-        """Where Flux in that cluster finds the fleet repository."""
+    def git_access(self, record: Record, remote_url: str | None) -> GitAccess | None:
+        """Where Flux in that cluster finds the fleet repository; None: as git.access of karrots.yaml says."""
 
     def lost(self, record: Record) -> tuple[str, ...]:
         """Addresses in the root whose object is gone behind Terraform's back, to be made again."""

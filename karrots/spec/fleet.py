@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from karrots.spec import loading
+from karrots.spec.git_url import flux_url
 from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole
 
 Text = Annotated[str, Field(min_length=1)]
@@ -36,7 +37,78 @@ def _private_range(value: str) -> str:
     return value
 
 
+def _git_url(value: str) -> str:
+    return flux_url(value)
+
+
+Variable = Annotated[str, Form(r"[A-Za-z_][A-Za-z0-9_]{0,127}", "the name of an environment variable")]
+Command = Annotated[list[Text], Field(min_length=1)]
+
+
+class Secret(Model):
+    """Where a secret is found when it is needed. It is never itself in a file of the repository."""
+
+    env: Variable | None = Field(default=None, description="Environment variable that holds it.")
+    command: Command | None = Field(
+        default=None, description="Program that prints it, as a list of words; it is not run through a shell."
+    )
+
+
+class GitToken(Secret):
+    username: Text = Field(
+        default="git",
+        description="User name sent with the token: GitHub takes any, GitLab oauth2, Bitbucket x-token-auth.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> GitToken:
+        return _one_of(self, "env", "command")
+
+
+class GitKey(Secret):
+    file: Annotated[str, Form(r"(/|~/)\S.*", "an absolute path, or one below ~/")] | None = Field(
+        default=None, description="File of the private key: outside of the repository, without a passphrase."
+    )
+    known_hosts: Text | None = Field(
+        default=None,
+        description="Host keys of the git host, as lines of known_hosts or as a file. Not needed for GitHub, GitLab, "
+        "Bitbucket and Azure DevOps.",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> GitKey:
+        return _one_of(self, "file", "env", "command")
+
+
+S = TypeVar("S", bound=Secret)
+
+
+def _one_of(model: S, *names: str) -> S:
+    if sum(getattr(model, name) is not None for name in names) != 1:
+        raise ValueError(f"needs exactly one of {', '.join(repr(name) for name in names)}")
+    return model
+
+
+class GitAccess(Model):
+    """How Flux in a cloud's cluster reads the repository; it never needs more than to read. Nothing set: public."""
+
+    url: Annotated[str, AfterValidator(_git_url)] | None = Field(
+        default=None, description="Address for Flux, https:// or ssh://; the remote's own when left out."
+    )
+    token: GitToken | None = Field(default=None, description="Log in over https with a read-only token.")
+    ssh: GitKey | None = Field(default=None, description="Log in over ssh with a read-only key.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> GitAccess:
+        if self.token is not None and self.ssh is not None:
+            raise ValueError("needs 'token' or 'ssh', not both")
+        return self
+
+
 class Git(Model):
+    access: GitAccess = Field(
+        default_factory=GitAccess, description="How Flux reads this repository in clusters of clouds."
+    )
     remote: Annotated[str, Form(r"[A-Za-z0-9_][A-Za-z0-9._-]*", "the name of a git remote")] | None = Field(
         default="origin",
         description="Remote that story branches and the ledger are pushed to, when the repository has it.",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
 
-    from karrots.adapters.flux import FluxState
+    from karrots.adapters.flux import FluxState, GitAccess
     from karrots.adapters.kube import Kube
     from karrots.adapters.terraform import Plan, Root
     from karrots.fleet.record import Record
@@ -49,6 +49,7 @@ class Context:
     plan: Plan | None = None
     applied: bool = False
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    git: GitAccess | None = None
     kube: Kube | None = None
     flux: FluxState | None = None
     removed: int = 0

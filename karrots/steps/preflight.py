@@ -7,16 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from karrots import places
-from karrots.adapters import terraform
+from karrots.adapters import git_probe, terraform
 from karrots.errors import KarrotsError, PreflightFailed, UsageError
-from karrots.fleet import addresses
+from karrots.fleet import addresses, git_access
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
 from karrots.steps import state_check
 from karrots.steps.content import committed, errors_of, findings
-from karrots.steps.syncing import manifest_of
+from karrots.steps.syncing import git_of, manifest_of
 
 if TYPE_CHECKING:
     from karrots.fleet.record import Record
@@ -60,6 +60,7 @@ def checks(ctx: Context) -> list[Check]:
         *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, parent_of(ctx)),
         *flux_components(ctx),
         *state_check.reachable(ctx),
+        *flux_git(ctx),
         *content(ctx),
     ]
 
@@ -135,3 +136,33 @@ def _no_components(ctx: Context) -> Check:
     directory = ctx.content_directory
     hint = f"karrots flux pin {version} {directory} && git add {directory} && git commit -m 'Pin Flux {version}'"
     return Check("Flux", ok=False, found=found, hint=hint)
+
+
+def flux_git(ctx: Context) -> list[Check]:
+    """Whether Flux will find its branch, asked with the very log-in it is going to get."""
+    if ctx.provider.NAME == "local":
+        return []
+    try:
+        access = git_of(ctx)
+        seen = git_probe.look(access, ctx.record.branch, places.private_folder(ctx.run.folder))
+    except git_probe.OtherHostKey as error:
+        return [_no_git(error, f"compare it with what the host publishes; {git_access.KEYS}: ssh.known_hosts")]
+    except KarrotsError as error:
+        return [_no_git(error, error.hint or f"{git_access.KEYS}: does this log-in read the repository?")]
+    return [_branch(ctx, access.url, seen.commit)]
+
+
+def _no_git(error: KarrotsError, hint: str) -> Check:
+    return Check("git for Flux", ok=False, found=": ".join(filter(None, (error.message, error.why))), hint=hint)
+
+
+def _branch(ctx: Context, url: str, commit: str | None) -> Check:
+    """`branch` pushes what it makes; everything else waits for what is there already."""
+    branch, remote = ctx.record.branch, ctx.workspace.remote
+    if commit == ctx.commit:
+        return Check("git for Flux", ok=True, found=f"{url}, {branch} at {commit[:10]}")
+    if ctx.run.verb == "branch" and remote is not None:
+        return Check("git for Flux", ok=True, found=f"{url}, {branch} is going to be pushed")
+    there = f"is at {commit[:10]} there, and not at {ctx.commit[:10]}" if commit else "is not there"
+    hint = f"git push {remote or 'origin'} {branch}" + ("   (or first: git pull)" if commit else "")
+    return Check("git for Flux", ok=False, found=f"{url} can be read, but {branch} {there}", hint=hint)

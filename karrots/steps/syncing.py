@@ -12,7 +12,7 @@ from karrots import clock
 from karrots.adapters import flux, flux_install
 from karrots.adapters.kube import ApiRefused, ApiUnreachable, Kube
 from karrots.errors import Failed, KarrotsError, TimedOut
-from karrots.fleet import identity
+from karrots.fleet import git_access, identity
 from karrots.pipeline import Done, Needed
 from karrots.report.text import count_text, seconds_text
 from karrots.spec import flux_components
@@ -138,11 +138,22 @@ def manifest_of(ctx: Context) -> bytes | None:
     return ctx.workspace.repo.read(ctx.content, f"{ctx.content_directory}/{flux_components.FILE}")
 
 
+def git_of(ctx: Context) -> flux.GitAccess:
+    """The provider's own, or what karrots.yaml says; that is read once, as a program may have to print the secret."""
+    workspace = ctx.workspace
+    url = workspace.repo.remote(workspace.remote) if workspace.remote else None
+    own = ctx.provider.git_access(ctx.record, url)
+    if own is not None:
+        return own
+    if ctx.git is None:
+        wanted = git_access.Wanted(workspace.settings.git.access, url, workspace.repo.root)
+        ctx.git = git_access.access(wanted)
+    return ctx.git
+
+
 def sync_of(ctx: Context) -> flux.Sync:
-    repo = ctx.workspace.repo
-    url = repo.remote(ctx.workspace.remote) if ctx.workspace.remote else None
     return flux.Sync(
-        access=ctx.provider.git_access(ctx.record, url),
+        access=git_of(ctx),
         branch=ctx.record.branch,
         path=f"{ctx.record.directory}/flux",
         interval=ctx.spec.flux.interval,
