@@ -26,6 +26,8 @@ PATIENCE_SECONDS = 30.0
 MOST_PAGES = 1000
 QUESTIONS = ("describe", "get", "list", "head")
 BUSY = (429, 503)
+DOMAIN = "amazonaws.com"
+DOMAINS = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}
 
 
 class Aws:
@@ -75,13 +77,15 @@ class Aws:
 
     def host(self, service: str) -> str:
         """The public name of a service in the region, whatever address the environment sets for calls."""
-        resolver = self._session._session.get_component("endpoint_resolver")  # noqa: SLF001  (no public way)
-        found = resolver.construct_endpoint(service, self.region)
-        return str(found["hostname"]) if found else f"{service}.{self.region}.amazonaws.com"
+        return f"{service}.{self.region}.{DOMAINS.get(self.partition, DOMAIN)}"
 
     @property
     def partition(self) -> str:
-        return str(self._session.get_partition_for_region(self.region))
+        """Raises AwsRegionUnusable for what is no name of a region."""
+        try:
+            return str(self._session.get_partition_for_region(self.region))
+        except Exception as error:
+            raise told_apart(error, "session", "partition") from error
 
     def _client(self, service: str, region: str) -> Any:
         """Made one at a time: a session is not shared between threads, clients are."""
@@ -92,7 +96,8 @@ class Aws:
                     service, region_name=region, config=_config()
                 )
                 found.meta.events.register("before-parse", self._garble)
-                found.meta.events.register_first("needs-retry", pause)
+                name = found.meta.service_model.service_id.hyphenize()
+                found.meta.events.register_first(f"needs-retry.{name}", pause)  # the SDK's own is for the service too
             return found
 
     def _garble(self, response_dict: Answer, **_: Any) -> None:

@@ -69,18 +69,3 @@ def _setting(aws: Aws, operation: str, key: str, owned: dict[str, str]) -> Answe
 
 def _is_private(blocked: Answer) -> bool:
     return bool(blocked) and all(blocked.values())
-
-
-def make(aws: Aws, name: str, account: str, region: str = "") -> None:
-    """Make it, or what it lacks: versions, encryption, no public access. Fine when all of it is there."""
-    where = region or aws.region
-    place = {} if where == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": where}}
-    if not bucket(aws, name, account, where).there:
-        aws.call("s3", "create_bucket", region=where, Bucket=name, **place)
-    owned = {"region": where, "Bucket": name, "ExpectedBucketOwner": account}
-    enabled = {"Status": "Enabled"}
-    aws.call("s3", "put_bucket_versioning", **owned, VersioningConfiguration=enabled)
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-    aws.call("s3", "put_bucket_encryption", **owned, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    blocked = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
-    aws.call("s3", "put_public_access_block", **owned, PublicAccessBlockConfiguration=blocked)

@@ -243,7 +243,7 @@ def _signed(aws: Aws, name: str, credentials: Any) -> str:
         "headers": {TOKEN_HEADER: name},
         "context": {},
     }
-    return str(signer.generate_presigned_url(request, aws.region, LINK_SECONDS, operation_name=""))
+    return str(signer.generate_presigned_url(request, "GetCallerIdentity", LINK_SECONDS))
 
 
 def remove_node_group(aws: Aws, name: str, group: str) -> None:

@@ -116,8 +116,10 @@ def told_apart(error: Exception, service: str, operation: str) -> KarrotsError:
         return AwsExpired("the log-in at AWS has ended", why=str(error), hint=LOGIN_HINT)
     if isinstance(error, (raised.NoRegionError, raised.InvalidRegionError, raised.UnknownRegionError)):
         return AwsRegionUnusable("the AWS region cannot be used", why=str(error), hint="correct region in karrots.yaml")
-    if isinstance(error, (raised.HTTPClientError, OSError)):
-        return AwsUnreachable(f"{what} was not answered", why=str(error), hint="try again, and look at your network")
+    if isinstance(error, (raised.HTTPClientError, raised.ConnectionError, OSError)):
+        return AwsUnreachable(
+            f"{what} was not answered", why=str(error), hint="look at your network and at the region's name"
+        )
     return AwsGarbled(f"{what} was answered with what is no answer", why=f"{type(error).__name__}: {error}"[:400])
 
 

@@ -1,0 +1,85 @@
+"""Deleting what aws_inventory proved to be a cluster's own, in the order in which AWS lets things go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from karrots.adapters import aws_dns
+from karrots.adapters.aws import Answer, Aws, items
+from karrots.adapters.aws_errors import AwsRejected
+from karrots.adapters.aws_inventory import FINDERS, Kind, Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+# Somebody else was faster, or it is on its way.
+GONE = (
+    "AccessPointNotFound", "InvalidGroup.NotFound", "InvalidInstanceID.NotFound", "InvalidLaunchTemplateId.NotFound",
+    "InvalidNetworkInterfaceID.NotFound", "InvalidVolume.NotFound", "LoadBalancerNotFound", "NoSuchEntity",
+    "ResourceNotFoundException", "TargetGroupNotFound", "InvalidPermission.NotFound", "NoSuchEntityException",
+)  # fmt: skip
+# It goes once something else has gone: it is asked for again.
+HELD = ("DependencyViolation", "InvalidNetworkInterface.InUse", "InvalidParameterValue", "ResourceInUse", "VolumeInUse",
+        "IncorrectState", "OperationNotPermitted")  # fmt: skip
+
+
+def remove(aws: Aws, things: Iterable[Thing]) -> tuple[Thing, ...]:
+    """Ask AWS to take them away; gives those that cannot go yet."""
+    order = list(FINDERS)
+    return tuple(thing for thing in sorted(things, key=lambda it: order.index(it.kind)) if not _removed(aws, thing))
+
+
+def _removed(aws: Aws, thing: Thing) -> bool:
+    try:
+        REMOVERS[thing.kind](aws, thing)
+    except AwsRejected as error:
+        if error.reason in HELD:
+            return False
+        if error.reason not in GONE:
+            raise
+    return True
+
+
+def _security_group(aws: Aws, thing: Thing) -> None:
+    """Rules that name it, in other groups of its VPC and in itself, would hold it."""
+    for group in aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=_naming(thing.key, "")):
+        _revoke(aws, "revoke_security_group_ingress", group, "IpPermissions", thing.key)
+    for group in aws.pages("ec2", "describe_security_groups", "SecurityGroups", Filters=_naming(thing.key, "egress.")):
+        _revoke(aws, "revoke_security_group_egress", group, "IpPermissionsEgress", thing.key)
+    aws.call("ec2", "delete_security_group", GroupId=thing.key)
+
+
+def _naming(group: str, way: str) -> list[Answer]:
+    return [{"Name": f"{way}ip-permission.group-id", "Values": [group]}]
+
+
+def _revoke(aws: Aws, operation: str, group: Answer, key: str, named: str) -> None:
+    rules = []
+    for rule in items(group, key):
+        pairs = [{"GroupId": named} for pair in items(rule, "UserIdGroupPairs") if pair.get("GroupId") == named]
+        ports: Answer = {name: rule[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in rule}
+        rules += [{**ports, "UserIdGroupPairs": pairs}] if pairs else []
+    if rules:
+        aws.call("ec2", operation, GroupId=group["GroupId"], IpPermissions=rules)
+
+
+def _dns_record(aws: Aws, thing: Thing) -> None:
+    if thing.entry is not None:
+        aws_dns.remove(aws, thing.entry)
+
+
+REMOVERS: Mapping[Kind, Callable[[Aws, Thing], object]] = {
+    "load balancer": lambda aws, it: aws.call("elbv2", "delete_load_balancer", LoadBalancerArn=it.key),
+    "classic load balancer": lambda aws, it: aws.call("elb", "delete_load_balancer", LoadBalancerName=it.key),
+    "target group": lambda aws, it: aws.call("elbv2", "delete_target_group", TargetGroupArn=it.key),
+    "instance": lambda aws, it: aws.call("ec2", "terminate_instances", InstanceIds=[it.key]),
+    "network interface": lambda aws, it: aws.call("ec2", "delete_network_interface", NetworkInterfaceId=it.key),
+    "security group": _security_group,
+    "volume": lambda aws, it: aws.call("ec2", "delete_volume", VolumeId=it.key),
+    "launch template": lambda aws, it: aws.call("ec2", "delete_launch_template", LaunchTemplateId=it.key),
+    "log group": lambda aws, it: aws.call("logs", "delete_log_group", logGroupName=it.key),
+    "DNS record": _dns_record,
+    "OIDC provider": lambda aws, it: aws.call(
+        "iam", "delete_open_id_connect_provider", OpenIDConnectProviderArn=it.key
+    ),
+}  # fmt: skip

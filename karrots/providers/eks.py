@@ -1,0 +1,283 @@
+"""Clusters on Amazon EKS. Terraform makes them; here is what it does not see.
+
+Everything is found from the record (name, id, region, account) alone, so a destroy works when the cluster is gone or
+half made, its branch deleted, or karrots.yaml changed. What may be deleted, and by which proof, is in
+karrots.adapters.aws_inventory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters import aws_eks, aws_removal
+from karrots.adapters.aws import Aws
+from karrots.adapters.aws_account import caller
+from karrots.adapters.aws_inventory import ID, Found, Kind, Whose, find, own_vpcs
+from karrots.adapters.flux import GitAccess
+from karrots.adapters.kube import Access
+from karrots.errors import Failed
+from karrots.fleet.cloud_names import names
+from karrots.providers import eks_preflight, eks_prices
+from karrots.providers.base import Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.cloud import identity_variables
+from karrots.providers.releasing import release
+from karrots.spec import fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from karrots.adapters.aws_eks import Cluster
+    from karrots.adapters.kube import Kube
+    from karrots.adapters.tokens import Tokens
+    from karrots.fleet.record import Record
+    from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud
+
+NAME = "eks"
+CLUSTER_RESOURCES = ("aws_eks_cluster.cluster",)
+NODE_GROUPS = ("aws_eks_node_group",)
+ADDONS = ("aws_eks_addon",)
+
+LOOK_SECONDS = 10.0
+MAKING_SECONDS = 25 * 60.0
+GOING_SECONDS = 20 * 60.0
+# What is taken away before Terraform's destroy: it would hold the network, or be out of reach afterwards.
+BEFORE: tuple[Kind, ...] = (
+    "load balancer", "classic load balancer", "target group", "instance", "network interface", "security group",
+    "DNS record",
+)  # fmt: skip
+DOUBT = "in doubt: it bears the name and no id, so look at it and delete it by hand"
+
+
+def door(record: Record, settings: Cloud | None) -> Aws:
+    """In the record's region, with the profile that karrots.yaml names."""
+    profile = settings.profile if isinstance(settings, fleet.Eks) else None
+    return Aws(record.region, profile)
+
+
+def own_door(record: Record, settings: Cloud | None) -> Aws:
+    """Raises AwsWrongAccount: in another account things of our name are another's."""
+    aws = door(record, settings)
+    caller(aws, record.account)
+    return aws
+
+
+def name_of(record: Record) -> str:
+    return names(record)["cluster"]
+
+
+def preflight(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None) -> list[Check]:
+    return eks_preflight.checks(spec, record, settings, parent)
+
+
+def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
+    return eks_prices.estimate(spec, record.region)
+
+
+def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
+    return identity_variables(record, settings)
+
+
+def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
+    """Terraform's outputs are taken at their word; without them EKS is asked, and another's cluster is none."""
+    if outputs.get("endpoint") and outputs.get("ca_data"):
+        return Access(str(outputs["endpoint"]), _authority(outputs), tokens=tokens(record, settings))
+    found = living(door(record, settings), record) if record.region else None
+    if found is None or not found.answers:
+        return None
+    return Access(found.endpoint, found.ca, tokens=tokens(record, settings))
+
+
+def _authority(outputs: Mapping[str, Any]) -> str:
+    try:
+        return aws_eks.pem(str(outputs["ca_data"]))
+    except ValueError as error:
+        raise Failed("Terraform's output ca_data is no certificate authority", why=str(error)) from error
+
+
+def living(aws: Aws, record: Record) -> Cluster | None:
+    """The cluster in EKS, when it bears the record's id."""
+    found = aws_eks.cluster(aws, name_of(record))
+    return found if found is not None and found.tags.get(ID) == record.id else None
+
+
+def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
+    return aws_eks.tokens(door(record, settings), name_of(record))
+
+
+def git_access(record: Record, remote_url: str | None) -> GitAccess:
+    if remote_url is None:
+        raise Failed(
+            f"Flux in '{record.name}' cannot reach the fleet repository",
+            why="it has no remote, and a cluster in a cloud cannot read this computer",
+            hint="git remote add origin https://…",
+        )
+    return GitAccess(remote_url)
+
+
+def lost(record: Record) -> tuple[str, ...]:
+    """Terraform's own refresh tells."""
+    return ()
+
+
+def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
+    """Terraform marks what it did not see finished, and would make it again: 20 minutes for a cluster that is whole."""
+    tainted = list(_tainted(state))
+    if not tainted:
+        return ()
+    aws = own_door(record, settings)
+    return tuple(address for address, kind, attributes in tainted if _is_whole(aws, record, kind, attributes))
+
+
+def _tainted(state: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for resource in state.get("resources") or ():
+        kind = str(resource.get("type"))
+        if resource.get("mode") == "managed" and kind in {"aws_eks_cluster", *NODE_GROUPS, *ADDONS}:
+            for instance in resource.get("instances") or ():
+                if instance.get("status") == "tainted":
+                    yield _address(resource, instance), kind, instance.get("attributes") or {}
+
+
+def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    plain = ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+    key = instance.get("index_key")
+    return plain if key is None else f'{plain}["{key}"]' if isinstance(key, str) else f"{plain}[{key}]"
+
+
+def _is_whole(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
+    end = time.monotonic() + MAKING_SECONDS
+    while True:
+        status = _status(aws, record, kind, attributes)
+        if status not in {"CREATING", "PENDING", "UPDATING"} or time.monotonic() > end:
+            return status == "ACTIVE"
+        time.sleep(LOOK_SECONDS)
+
+
+def _status(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
+    """In EKS's words, '' for what is not there or is another's."""
+    if living(aws, record) is None:
+        return ""
+    name = name_of(record)
+    if kind in NODE_GROUPS:
+        groups = aws_eks.node_groups(aws, name)
+        return next((it.status for it in groups if it.name == attributes.get("node_group_name")), "")
+    if kind in ADDONS:
+        return next((it.status for it in aws_eks.addons(aws, name) if it.name == attributes.get("addon_name")), "")
+    found = living(aws, record)
+    return found.status if found else ""
+
+
+def tend(record: Record) -> list[str]:
+    """EKS mends its control planes itself."""
+    return []
+
+
+def parts(record: Record, settings: Cloud | None) -> list[Part]:
+    aws = door(record, settings)
+    found = living(aws, record)
+    if found is None:
+        return [Part("EKS cluster", "not there")]
+    groups = [
+        Part(
+            f"nodes {it.name}", it.status.lower(), detail=f"{it.desired} of {it.least}-{it.most}, {', '.join(it.sizes)}"
+        )
+        for it in aws_eks.node_groups(aws, name_of(record))
+    ]
+    addons = [Part(it.name, it.status.lower(), detail=it.version) for it in aws_eks.addons(aws, name_of(record))]
+    trouble = "; ".join(found.troubles)
+    return [Part("control plane", found.status.lower(), detail=trouble or found.version), *groups, *addons]
+
+
+def footprint(record: Record, settings: Cloud | None) -> Footprint:
+    """While the cluster lives and bears our id, whatever bears its name is its own: that is the third proof."""
+    if not record.region:
+        return Footprint()
+    aws = own_door(record, settings)
+    whose = whose_of(aws, record, Footprint())
+    found = find(aws, whose)
+    alive = living(aws, record)
+    things = [*found.ours, *(it for it in found.doubtful if alive is not None and whose.bears_name(it))]
+    held: dict[str, tuple[str, ...]] = {}
+    for thing in things:
+        held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
+    if alive is not None:
+        held["clusters"] = (alive.arn,)
+    return Footprint({**held, **({"VPCs": tuple(sorted(whose.vpcs))} if whose.vpcs else {})})
+
+
+def plural(kind: str) -> str:
+    return f"{kind}s"
+
+
+def whose_of(aws: Aws, record: Record, held: Footprint) -> Whose:
+    named = aws_eks.cluster(aws, name_of(record))
+    return Whose(
+        name=name_of(record),
+        id=record.id,
+        domain=record.domain,
+        vpcs=own_vpcs(aws, record.id),
+        seen=frozenset(key for kind, keys in held.held.items() if kind not in {"clusters", "VPCs"} for key in keys),
+        rival=named is not None and named.tags.get(ID) != record.id,
+    )
+
+
+def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
+    """First the cluster's own controllers are let do it; what they leave, or cannot do any more, is done here."""
+    inside = release(kube) if kube is not None else ()
+    if not record.region:
+        return inside
+    aws = own_door(record, settings)
+    made = [it for it in find(aws, whose_of(aws, record, Footprint()), BEFORE).ours if it.by_controller]
+    if not inside:
+        aws_removal.remove(aws, made)
+    return (*inside, *(Leftover(it.kind, str(it)) for it in made))
+
+
+def sweep(record: Record, footprint: Footprint, settings: Cloud | None) -> Swept:
+    if not record.region:
+        return Swept({})
+    aws = own_door(record, settings)
+    found = find(aws, whose_of(aws, record, footprint))
+    looked_for = {kind: len(keys) for kind, keys in footprint.held.items()}
+    return Swept(looked_for, tuple(_left(aws, record, found)))
+
+
+def _left(aws: Aws, record: Record, found: Found) -> Iterator[Leftover]:
+    alive = living(aws, record)
+    if alive is not None:
+        yield Leftover("EKS cluster", f"{alive.name} ({alive.status})")
+    yield from (Leftover("VPC", vpc) for vpc in sorted(own_vpcs(aws, record.id)))
+    yield from (Leftover(it.kind, str(it)) for it in found.ours)
+    yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
+
+
+def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+    """What one thing holds goes in a later round. Ends when nothing of ours is left, nothing moves, or in time."""
+    if not record.region:
+        return
+    aws = own_door(record, settings)
+    end = time.monotonic() + GOING_SECONDS
+    before: Counter[str] = Counter()
+    while True:
+        _remove_cluster(aws, record)
+        things = find(aws, whose_of(aws, record, footprint)).ours
+        left = Counter(it.kind for it in things) + Counter({"cluster": int(living(aws, record) is not None)})
+        if not left or time.monotonic() > end:
+            return
+        held = aws_removal.remove(aws, things)
+        if (held or left["cluster"]) and before:
+            time.sleep(LOOK_SECONDS)
+        before = left
+
+
+def _remove_cluster(aws: Aws, record: Record) -> None:
+    """One that a killed Terraform made and could not write down."""
+    if living(aws, record) is None:
+        return
+    name = name_of(record)
+    for node_group in aws_eks.node_groups(aws, name):
+        aws_eks.remove_node_group(aws, name, node_group.name)
+    aws_eks.remove(aws, name)

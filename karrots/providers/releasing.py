@@ -1,0 +1,81 @@
+"""Having a living cluster take away what it made outside of itself: load balancers, volumes, nodes.
+
+The cluster's own controllers do it, as they know best what they made. So their objects are deleted while they run, and
+the nodes that controllers made (which they may run on) come last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from karrots.adapters.kube import group
+from karrots.providers.base import Leftover
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from karrots.adapters.kube import Kube, Object
+
+CORE = "/api/v1"
+DYNAMIC = "pv.kubernetes.io/provisioned-by"  # an annotation of volumes that a driver made
+
+
+def _all(_: Object) -> bool:
+    return True
+
+
+def _balances(service: Object) -> bool:
+    return group(service, "spec").get("type") == "LoadBalancer"
+
+
+# Kind for people, path of the collection, and which of its objects stand for something outside of the cluster.
+FIRST: Sequence[tuple[str, str, Callable[[Object], bool]]] = (
+    ("ingress", "/apis/networking.k8s.io/v1/ingresses", _all),
+    ("gateway", "/apis/gateway.networking.k8s.io/v1/gateways", _all),
+    ("service", f"{CORE}/services", _balances),
+    ("volume claim", f"{CORE}/persistentvolumeclaims", _all),
+    ("volume", f"{CORE}/persistentvolumes", lambda it: DYNAMIC in (group(it, "metadata").get("annotations") or {})),
+)
+LAST: Sequence[tuple[str, str, Callable[[Object], bool]]] = (
+    ("node pool", "/apis/karpenter.sh/v1/nodepools", _all),
+    ("node claim", "/apis/karpenter.sh/v1/nodeclaims", _all),
+)
+
+
+def release(kube: Kube) -> tuple[Leftover, ...]:
+    """Delete what is not on its way yet, and say what is still there. Asked again until that is nothing."""
+    for kinds in (FIRST, LAST):
+        left = tuple(leftover for kind in kinds for leftover in _release(kube, *kind))
+        if left:
+            return left
+    return ()
+
+
+def _release(kube: Kube, kind: str, collection: str, stands: Callable[[Object], bool]) -> Iterator[Leftover]:
+    for found in [it for it in kube.list(collection) if stands(it)]:
+        path = path_of(collection, found)
+        if kind == "volume":
+            _give_up(kube, path, found)
+        elif not group(found, "metadata").get("deletionTimestamp"):
+            kube.delete(path)
+        yield Leftover(kind, _title(found))
+
+
+def _give_up(kube: Kube, path: str, volume: Object) -> None:
+    """A volume goes with its claim, also where its class would have kept the disk."""
+    if group(volume, "spec").get("persistentVolumeReclaimPolicy") != "Delete":
+        kube.merge(path, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
+    if group(volume, "status").get("phase") == "Available" and not group(volume, "metadata").get("deletionTimestamp"):
+        kube.delete(path)
+
+
+def path_of(collection: str, found: Object) -> str:
+    meta = group(found, "metadata")
+    base, _, plural = collection.rpartition("/")
+    namespace = meta.get("namespace")
+    return f"{base}/namespaces/{namespace}/{plural}/{meta['name']}" if namespace else f"{collection}/{meta['name']}"
+
+
+def _title(found: Object) -> str:
+    meta = group(found, "metadata")
+    return "/".join(str(meta[part]) for part in ("namespace", "name") if meta.get(part))

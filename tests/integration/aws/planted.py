@@ -1,0 +1,198 @@
+"""Things in an account as controllers of a cluster make them, and as AWS tags them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from karrots.adapters.aws_inventory import ID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from karrots.adapters.aws import Aws
+
+ZONE = "eu-central-1a"
+
+
+@dataclass
+class Planted:
+    """A cluster's surroundings. `marks` is what its controllers were told to put on all they make."""
+
+    aws: Aws
+    name: str
+    id: str
+    range: str
+    domain: str
+    marks: Mapping[str, str] = field(default_factory=dict)
+    vpc: str = ""
+    subnets: tuple[str, ...] = ()
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def network(self) -> None:
+        """As Terraform makes it: with our tags."""
+        made = self.aws.call("ec2", "create_vpc", CidrBlock=self.range)
+        self.vpc = made["Vpc"]["VpcId"]
+        self.aws.call("ec2", "create_tags", Resources=[self.vpc], Tags=pairs({ID: self.id}))
+        base = self.range.rsplit(".", 2)[0]
+        zones = ("eu-central-1a", "eu-central-1b")
+        ranges = (f"{base}.1.0/24", f"{base}.2.0/24")
+        self.subnets = tuple(
+            self.aws.call("ec2", "create_subnet", VpcId=self.vpc, CidrBlock=part, AvailabilityZone=zone)["Subnet"][
+                "SubnetId"
+            ]
+            for zone, part in zip(zones, ranges, strict=True)
+        )
+
+    def all(self, dns_zone: str) -> None:
+        self.load_balancer()
+        self.classic_load_balancer()
+        self.target_group()
+        self.instance()
+        self.interface()
+        self.security_group()
+        self.volume()
+        self.launch_template()
+        self.log_groups()
+        self.oidc_provider()
+        self.records(dns_zone)
+
+    def tags(self, **own: str) -> list[dict[str, str]]:
+        return pairs({**self.marks, **{key.replace("__", "/").replace("_", "-"): value for key, value in own.items()}})
+
+    def load_balancer(self) -> None:
+        tags = pairs({**self.marks, "elbv2.k8s.aws/cluster": self.name, "service.k8s.aws/stack": "shop/web"})
+        made = self.aws.call(
+            "elbv2", "create_load_balancer", Name=f"k8s-shop-web-{self.id[-6:]}", Type="network",
+            Subnets=list(self.subnets), Tags=tags,
+        )  # fmt: skip
+        self.keys["load balancer"] = made["LoadBalancers"][0]["LoadBalancerArn"]
+
+    def classic_load_balancer(self) -> None:
+        name = f"a{self.id[-12:]}"
+        listener = {"Protocol": "TCP", "LoadBalancerPort": 80, "InstanceProtocol": "TCP", "InstancePort": 30080}
+        tags = pairs(
+            {**self.marks, f"kubernetes.io/cluster/{self.name}": "owned", "kubernetes.io/service-name": "shop/old"}
+        )
+        self.aws.call(
+            "elb",
+            "create_load_balancer",
+            LoadBalancerName=name,
+            Listeners=[listener],
+            Subnets=list(self.subnets),
+            Tags=tags,
+        )
+        self.keys["classic load balancer"] = name
+
+    def target_group(self) -> None:
+        tags = pairs({**self.marks, "elbv2.k8s.aws/cluster": self.name})
+        made = self.aws.call(
+            "elbv2",
+            "create_target_group",
+            Name=f"k8s-shop-{self.id[-6:]}",
+            Protocol="TCP",
+            Port=80,
+            VpcId=self.vpc,
+            Tags=tags,
+        )
+        self.keys["target group"] = made["TargetGroups"][0]["TargetGroupArn"]
+
+    def instance(self) -> None:
+        """As Karpenter starts one."""
+        tags = pairs({**self.marks, "karpenter.sh/nodepool": "default", "eks:eks-cluster-name": self.name})
+        image = self.aws.call("ec2", "describe_images")["Images"][0]["ImageId"]
+        made = self.aws.call(
+            "ec2", "run_instances", ImageId=image, InstanceType="m5.large", MinCount=1, MaxCount=1, SubnetId=self.subnets[0],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )  # fmt: skip
+        self.keys["instance"] = made["Instances"][0]["InstanceId"]
+
+    def interface(self) -> None:
+        tags = pairs({**self.marks, "cluster.k8s.amazonaws.com/name": self.name})
+        made = self.aws.call(
+            "ec2", "create_network_interface", SubnetId=self.subnets[0], Description="aws-K8S-i-0123456789abcdef0",
+            TagSpecifications=[{"ResourceType": "network-interface", "Tags": tags}],
+        )  # fmt: skip
+        self.keys["network interface"] = made["NetworkInterface"]["NetworkInterfaceId"]
+
+    def security_group(self) -> None:
+        """The load balancer controller's shared one, which the nodes' group lets in."""
+        tags = pairs({**self.marks, "elbv2.k8s.aws/cluster": self.name, "elbv2.k8s.aws/resource": "backend-sg"})
+        made = self.aws.call(
+            "ec2", "create_security_group", GroupName=f"k8s-traffic-{self.name}-{self.id[-6:]}", Description="x",
+            VpcId=self.vpc, TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+        )  # fmt: skip
+        self.keys["security group"] = made["GroupId"]
+
+    def volume(self) -> None:
+        tags = pairs({
+            **self.marks, "ebs.csi.aws.com/cluster": "true", "ebs.csi.aws.com/cluster-name": self.name,
+            "kubernetes.io/created-for/pvc/namespace": "shop", "kubernetes.io/created-for/pvc/name": "data",
+        })  # fmt: skip
+        made = self.aws.call(
+            "ec2",
+            "create_volume",
+            Size=8,
+            AvailabilityZone=ZONE,
+            TagSpecifications=[{"ResourceType": "volume", "Tags": tags}],
+        )
+        self.keys["volume"] = made["VolumeId"]
+
+    def launch_template(self) -> None:
+        tags = pairs({**self.marks, "karpenter.k8s.aws/cluster": self.name})
+        made = self.aws.call(
+            "ec2", "create_launch_template", LaunchTemplateName=f"karpenter-{self.id[-8:]}",
+            LaunchTemplateData={"InstanceType": "m5.large"},
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
+        )  # fmt: skip
+        self.keys["launch template"] = made["LaunchTemplate"]["LaunchTemplateId"]
+
+    def log_groups(self) -> None:
+        name = f"/aws/eks/{self.name}/cluster"
+        self.aws.call("logs", "create_log_group", logGroupName=name, tags=dict(self.marks))
+        self.keys["log group"] = name
+
+    def oidc_provider(self) -> None:
+        made = self.aws.call(
+            "iam", "create_open_id_connect_provider", Url=f"https://oidc.eks.eu-central-1.amazonaws.com/id/{self.id.upper()}",
+            ThumbprintList=["a" * 40], ClientIDList=["sts.amazonaws.com"],
+            Tags=pairs({**self.marks, "alpha.eksctl.io/cluster-name": self.name}),
+        )  # fmt: skip
+        self.keys["OIDC provider"] = made["OpenIDConnectProviderArn"]
+
+    def records(self, zone: str) -> None:
+        """As external-dns writes them: the record, and beside it who made it."""
+        heritage = f'"heritage=external-dns,external-dns/owner={self.id},external-dns/resource=ingress/shop/web"'
+        for name, kind, value in (
+            (f"shop.{self.domain}", "A", "192.0.2.7"),
+            (f"a-shop.{self.domain}", "TXT", heritage),
+            (f"old.{self.domain}", "CNAME", "lb.example.net"),
+            (f"cname-old.{self.domain}", "TXT", heritage),
+        ):
+            record(self.aws, zone, name, kind, value)
+        self.keys["DNS record"] = f"{zone}/shop.{self.domain}./A"
+
+
+def record(aws: Aws, zone: str, name: str, kind: str, value: str) -> None:
+    wanted = {"Name": name, "Type": kind, "TTL": 300, "ResourceRecords": [{"Value": value}]}
+    change = {"Action": "CREATE", "ResourceRecordSet": wanted}
+    aws.call("route53", "change_resource_record_sets", HostedZoneId=zone, ChangeBatch={"Changes": [change]})
+
+
+def hosted_zone(aws: Aws, name: str) -> str:
+    made = aws.call("route53", "create_hosted_zone", Name=name, CallerReference=name)
+    return str(made["HostedZone"]["Id"]).removeprefix("/hostedzone/")
+
+
+def cluster(aws: Aws, name: str, cluster_id: str, subnets: tuple[str, ...]) -> None:
+    trust = {"Version": "2012-10-17", "Statement": []}
+    role = aws.call("iam", "create_role", RoleName=f"r-{cluster_id}", AssumeRolePolicyDocument=json.dumps(trust))
+    aws.call(
+        "eks", "create_cluster", name=name, roleArn=role["Role"]["Arn"], tags={ID: cluster_id},
+        resourcesVpcConfig={"subnetIds": list(subnets)}, version="1.36",
+    )  # fmt: skip
+
+
+def pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,262 @@
+"""What is planted as a cluster's controllers would make it is found and deleted, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from karrots.adapters.aws_inventory import FINDERS, ID
+from karrots.errors import LoginNeeded
+from karrots.fleet.record import Record, new_id
+from karrots.providers import eks
+from karrots.providers.base import Footprint
+from tests.integration.aws import planted
+from tests.integration.aws.planted import Planted
+from tests.support.aws import ACCOUNT, REGION
+from tests.support.records import record as made_up
+
+if TYPE_CHECKING:
+    from karrots.adapters.aws import Aws
+
+
+def record(name: str = "qa", **changes: object) -> Record:
+    plain = made_up(name, provider="eks", region=REGION, account=ACCOUNT, domain=f"{name}.example.com")
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def surroundings(aws: Aws, of: Record, number: int, *, marked: bool) -> Planted:
+    """`marked`: the controllers put our id on what they make, as the templates tell them to."""
+    found = Planted(aws, of.name, of.id, f"10.{number}.0.0/16", of.domain, {ID: of.id} if marked else {})
+    found.network()
+    return found
+
+
+def left(of: Record, footprint: Footprint | None = None) -> set[str]:
+    swept = eks.sweep(of, footprint or Footprint(), None)
+    return {item.kind for item in swept.left}
+
+
+def alive(aws: Aws, whose: Planted) -> set[str]:
+    """The kinds of its things that are still there, asked for without our own finders."""
+    keys = whose.keys
+    instances = aws.call("ec2", "describe_instances", InstanceIds=[keys["instance"]])["Reservations"][0]["Instances"]
+    there = {
+        "load balancer": [
+            it["LoadBalancerArn"] for it in aws.call("elbv2", "describe_load_balancers")["LoadBalancers"]
+        ],
+        "target group": [it["TargetGroupArn"] for it in aws.call("elbv2", "describe_target_groups")["TargetGroups"]],
+        "classic load balancer": [
+            it["LoadBalancerName"] for it in aws.call("elb", "describe_load_balancers")["LoadBalancerDescriptions"]
+        ],
+        "instance": [it["InstanceId"] for it in instances if it["State"]["Name"] == "running"],
+        "network interface": [
+            it["NetworkInterfaceId"] for it in aws.call("ec2", "describe_network_interfaces")["NetworkInterfaces"]
+        ],
+        "security group": [it["GroupId"] for it in aws.call("ec2", "describe_security_groups")["SecurityGroups"]],
+        "volume": [it["VolumeId"] for it in aws.call("ec2", "describe_volumes")["Volumes"]],
+        "launch template": [
+            it["LaunchTemplateId"] for it in aws.call("ec2", "describe_launch_templates")["LaunchTemplates"]
+        ],
+        "log group": [it["logGroupName"] for it in aws.call("logs", "describe_log_groups")["logGroups"]],
+        "OIDC provider": [
+            it["Arn"] for it in aws.call("iam", "list_open_id_connect_providers")["OpenIDConnectProviderList"]
+        ],
+        "DNS record": dns_keys(aws),
+    }
+    return {kind for kind, key in keys.items() if key in there[kind]}
+
+
+def dns_keys(aws: Aws) -> list[str]:
+    found = []
+    for zone in aws.call("route53", "list_hosted_zones")["HostedZones"]:
+        name = zone["Id"].removeprefix("/hostedzone/")
+        answer = aws.call("route53", "list_resource_record_sets", HostedZoneId=name)
+        found += [f"{name}/{it['Name']}/{it['Type']}" for it in answer["ResourceRecordSets"]]
+    return found
+
+
+EVERY = set(FINDERS)
+
+
+def test_exactly_ours_are_found_and_deleted(aws: Aws) -> None:
+    """Beside us: a cluster of the same name-prefix, and one of the same name with another id."""
+    zone = planted.hosted_zone(aws, "example.com")
+    ours, longer = record("qa"), record("qa-two")
+    theirs = record("qa", domain="other.example.com")
+    planted.record(aws, zone, "www.qa.example.com", "A", "192.0.2.1")
+    things = [surroundings(aws, of, number, marked=True) for number, of in enumerate((ours, longer, theirs), 20)]
+    for each in things[:2]:
+        each.all(zone)
+    things[2].keys = {}
+    for plant in ("load_balancer", "classic_load_balancer", "target_group", "instance", "interface", "security_group",
+                  "volume", "launch_template", "oidc_provider"):  # fmt: skip
+        getattr(things[2], plant)()
+    things[2].records(zone)
+    same_name = set(things[2].keys)
+
+    assert left(ours) == EVERY | {"VPC"}
+    eks.reclaim(ours, Footprint(), None)
+
+    assert left(ours) == {"VPC"}
+    assert alive(aws, things[0]) == set()
+    assert alive(aws, things[1]) == EVERY
+    assert alive(aws, things[2]) == same_name
+    assert f"{zone}/www.qa.example.com./A" in dns_keys(aws)
+    assert not [key for key in dns_keys(aws) if ".qa.example.com" in key and "www" not in key]
+
+
+def test_a_name_alone_is_enough_in_a_vpc_that_bears_our_id(aws: Aws) -> None:
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=False)
+    mine.load_balancer()
+    mine.security_group()
+    mine.interface()
+    mine.instance()
+    assert left(ours) == {"load balancer", "security group", "network interface", "instance", "VPC"}
+    eks.reclaim(ours, Footprint(), None)
+    assert alive_of(aws, mine) == set()
+
+
+def alive_of(aws: Aws, whose: Planted) -> set[str]:
+    spare = {"instance": whose.keys.get("instance", ""), **whose.keys}
+    return alive(aws, replace(whose, keys=spare))
+
+
+def test_a_name_alone_is_only_told_where_nothing_proves_whose_it_is(aws: Aws) -> None:
+    """A volume lies in no VPC; a load balancer in the parent's."""
+    parent, ours = record("parent"), record("qa")
+    shared = surroundings(aws, parent, 20, marked=True)
+    mine = replace(shared, name="qa", id=ours.id, marks={}, keys={})
+    mine.load_balancer()
+    mine.volume()
+    mine.log_groups()
+    swept = eks.sweep(ours, Footprint(), None)
+    assert {item.kind for item in swept.left} == {"load balancer", "volume", "log group"}
+    assert all("by hand" in item.name for item in swept.left)
+    eks.reclaim(ours, Footprint(), None)
+    assert left(ours) == {"load balancer", "volume", "log group"}
+
+
+def test_what_was_seen_while_the_cluster_lived_is_its_own(aws: Aws) -> None:
+    parent, ours = record("parent"), record("qa")
+    shared = surroundings(aws, parent, 20, marked=True)
+    mine = replace(shared, name="qa", id=ours.id, marks={}, keys={})
+    planted.cluster(aws, "qa", ours.id, shared.subnets)
+    mine.load_balancer()
+    mine.volume()
+    mine.log_groups()
+    footprint = eks.footprint(ours, None)
+    assert {"load balancers", "volumes", "log groups", "clusters"} <= set(footprint.held)
+    aws.call("eks", "delete_cluster", name="qa")
+    eks.reclaim(ours, footprint, None)
+    swept = eks.sweep(ours, footprint, None)
+    assert swept.left == ()
+    assert swept.looked_for["load balancers"] == 1
+
+
+def test_what_a_later_cluster_of_the_name_may_have_made_is_not_touched(aws: Aws) -> None:
+    """The footprint knows the log group, but a cluster of that name lives again and writes to it."""
+    ours, later = record("qa"), record("qa")
+    new = surroundings(aws, later, 20, marked=True)
+    planted.cluster(aws, "qa", later.id, new.subnets)
+    replace(new, marks={}).log_groups()
+    footprint = Footprint({"log groups": ("/aws/eks/qa/cluster",)})
+    assert left(ours, footprint) == set()
+    eks.reclaim(ours, footprint, None)
+    assert aws.call("logs", "describe_log_groups")["logGroups"]
+    assert eks.access(ours, {}, None) is None
+
+
+def test_a_cluster_that_nobody_wrote_down_is_ended(aws: Aws) -> None:
+    """Terraform was killed between EKS's answer and its state."""
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    planted.cluster(aws, "qa", ours.id, mine.subnets)
+    node_role = aws.call("iam", "get_role", RoleName=f"r-{ours.id}")["Role"]["Arn"]
+    aws.call(
+        "eks",
+        "create_nodegroup",
+        clusterName="qa",
+        nodegroupName="default",
+        subnets=list(mine.subnets),
+        nodeRole=node_role,
+    )
+    assert "EKS cluster" in left(ours)
+    eks.reclaim(ours, Footprint(), None)
+    assert aws.call("eks", "list_clusters")["clusters"] == []
+
+
+def test_a_cluster_of_our_name_and_another_id_is_left_alone(aws: Aws) -> None:
+    ours, theirs = record("qa"), record("qa")
+    other = surroundings(aws, theirs, 20, marked=True)
+    planted.cluster(aws, "qa", theirs.id, other.subnets)
+    assert left(ours) == set()
+    eks.reclaim(ours, Footprint(), None)
+    assert aws.call("eks", "list_clusters")["clusters"] == ["qa"]
+    assert eks.footprint(ours, None).held == {}
+
+
+def test_a_group_that_other_groups_let_in_goes_with_their_rules(aws: Aws) -> None:
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    mine.security_group()
+    nodes = aws.call("ec2", "create_security_group", GroupName="nodes", Description="x", VpcId=mine.vpc)["GroupId"]
+    rule = {
+        "IpProtocol": "tcp",
+        "FromPort": 80,
+        "ToPort": 80,
+        "UserIdGroupPairs": [{"GroupId": mine.keys["security group"]}],
+    }
+    aws.call("ec2", "authorize_security_group_ingress", GroupId=nodes, IpPermissions=[rule])
+    left_before = eks.drain(ours, None, None)
+    assert [item.kind for item in left_before] == ["security group"]
+    assert eks.drain(ours, None, None) == ()
+    kept = aws.call("ec2", "describe_security_groups", GroupIds=[nodes])["SecurityGroups"][0]
+    assert kept["IpPermissions"] == []
+
+
+def test_draining_leaves_what_terraform_made(aws: Aws) -> None:
+    """It bears our id, and no controller's mark."""
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    tags = planted.pairs({ID: ours.id, "kubernetes.io/cluster/qa": "owned"})
+    nodes = aws.call(
+        "ec2", "create_security_group", GroupName="nodes", Description="x", VpcId=mine.vpc,
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+    )["GroupId"]  # fmt: skip
+    mine.load_balancer()
+    while eks.drain(ours, None, None):
+        pass
+    assert alive_of(aws, mine) == set()
+    assert aws.call("ec2", "describe_security_groups", GroupIds=[nodes])["SecurityGroups"]
+
+
+def test_a_record_that_somebody_else_vouches_for_too_is_left(aws: Aws) -> None:
+    ours = record("qa")
+    zone = planted.hosted_zone(aws, "example.com")
+    mine = Planted(aws, "qa", ours.id, "10.0.0.0/16", ours.domain)
+    mine.records(zone)
+    other = f'"heritage=external-dns,external-dns/owner={new_id()},external-dns/resource=x"'
+    planted.record(aws, zone, "shop.qa.example.com", "TXT", other)
+    eks.reclaim(ours, Footprint(), None)
+    there = dns_keys(aws)
+    assert f"{zone}/shop.qa.example.com./A" in there
+    assert f"{zone}/shop.qa.example.com./TXT" in there
+    assert f"{zone}/a-shop.qa.example.com./TXT" not in there
+    assert f"{zone}/old.qa.example.com./CNAME" not in there
+
+
+def test_in_another_account_nothing_is_looked_at(aws: Aws) -> None:
+    with pytest.raises(LoginNeeded):
+        eks.sweep(record("qa", account="999999999999"), Footprint(), None)
+    with pytest.raises(LoginNeeded):
+        eks.reclaim(record("qa", account="999999999999"), Footprint(), None)
+
+
+def test_nothing_is_left_of_what_never_was(aws: Aws) -> None:
+    swept = eks.sweep(record("qa"), Footprint(), None)
+    assert swept.left == ()
+    assert eks.footprint(record("qa"), None).held == {}
+    assert eks.drain(record("qa"), None, None) == ()
