@@ -27,14 +27,14 @@ GONE = ("ResourceNotFoundException",)
 
 @dataclass(frozen=True)
 class Cluster:
-    """`status` in AWS's words; `ca` in PEM; `troubles` is what EKS itself complains of."""
+    """`status` in AWS's words; `authority` is PEM in base64; `troubles` is what EKS itself complains of."""
 
     name: str
     arn: str
     status: str
     version: str
     endpoint: str
-    ca: str
+    authority: str
     tags: Mapping[str, str]
     vpc: str = ""
     subnets: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ def _cluster(found: Any) -> Cluster:
         status=str(found["status"]),
         version=str(found.get("version") or ""),
         endpoint=str(found.get("endpoint") or ""),
-        ca=_pem(found),
+        authority=str((found.get("certificateAuthority") or {}).get("data") or ""),
         tags={str(key): str(value) for key, value in (found.get("tags") or {}).items()},
         vpc=str(network.get("vpcId") or ""),
         subnets=tuple(network.get("subnetIds") or ()),
@@ -115,13 +115,10 @@ def _cluster(found: Any) -> Cluster:
     )
 
 
-def _pem(found: Any) -> str:
-    return pem(str((found.get("certificateAuthority") or {}).get("data") or ""))
-
-
-def pem(encoded: str) -> str:
-    """Raises ValueError for what is no base64 of text."""
-    return base64.b64decode(encoded, validate=True).decode("ascii")
+def pem(authority: str) -> str:
+    """Raises AwsGarbled for what is no base64 of text."""
+    with understood("eks DescribeCluster"):
+        return base64.b64decode(authority, validate=True).decode("ascii")
 
 
 def _troubles(found: Any) -> tuple[str, ...]:
@@ -235,7 +232,8 @@ def _signed(aws: Aws, name: str, credentials: Any) -> str:
     from botocore.model import ServiceId
     from botocore.signers import RequestSigner
 
-    signer = RequestSigner(ServiceId("STS"), aws.region, "sts", "v4", credentials, HierarchicalEmitter())
+    events = HierarchicalEmitter()  # the signer alone would not keep it
+    signer = RequestSigner(ServiceId("STS"), aws.region, "sts", "v4", credentials, events)
     request = {
         "method": "GET",
         "url": f"https://{aws.host('sts')}/?Action=GetCallerIdentity&Version=2011-06-15",

@@ -16,7 +16,7 @@ from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
 from karrots.steps.infrastructure import DestroyInfrastructure, PlanRemoval, RenderRoot
-from karrots.steps.removal import Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt, forget
+from karrots.steps.removal import Drain, Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt, forget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,6 +82,7 @@ def removal(take_over: str = "") -> Sequence[Step[Context]]:
         Identify(),
         Freeze(),
         RemoveWhatFluxMade(),
+        Drain(),
         RenderRoot(),
         PlanRemoval(),
         DestroyInfrastructure(),

@@ -84,18 +84,11 @@ def variables(record: Record, settings: Cloud | None, repository: Path) -> Mappi
 def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
     """Terraform's outputs are taken at their word; without them EKS is asked, and another's cluster is none."""
     if outputs.get("endpoint") and outputs.get("ca_data"):
-        return Access(str(outputs["endpoint"]), _authority(outputs), tokens=tokens(record, settings))
+        return Access(str(outputs["endpoint"]), aws_eks.pem(str(outputs["ca_data"])), tokens=tokens(record, settings))
     found = living(door(record, settings), record) if record.region else None
     if found is None or not found.answers:
         return None
-    return Access(found.endpoint, found.ca, tokens=tokens(record, settings))
-
-
-def _authority(outputs: Mapping[str, Any]) -> str:
-    try:
-        return aws_eks.pem(str(outputs["ca_data"]))
-    except ValueError as error:
-        raise Failed("Terraform's output ca_data is no certificate authority", why=str(error)) from error
+    return Access(found.endpoint, aws_eks.pem(found.authority), tokens=tokens(record, settings))
 
 
 def living(aws: Aws, record: Record) -> Cluster | None:

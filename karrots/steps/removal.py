@@ -12,7 +12,7 @@ from karrots.adapters.kube import ApiUnreachable, Kube
 from karrots.errors import Failed, Leftovers, Refused, TimedOut
 from karrots.fleet.receipt import receipt
 from karrots.pipeline import Done, Needed
-from karrots.providers.base import Footprint
+from karrots.providers.base import Footprint, Leftover
 from karrots.report.text import count_text
 from karrots.spec import json_file
 from karrots.steps import state
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A namespace takes about 5 s to go, whatever is in it; the control plane goes with it, so it is not waited for.
 CONNECT_SECONDS = 2.0
+DRAIN_SECONDS = 3.0  # a look is some dozen questions to a cloud
+SHOWN = 3
 
 
 class Identify:
@@ -150,6 +152,48 @@ class RemoveWhatFluxMade:
         ctx.run.warn(f"Flux did not finish removing {', '.join(stuck)}; they go with the cluster")
         self._gave_up = True
         return f"{len(stuck)} of {ctx.removed} not finished"
+
+
+class Drain:
+    """Takes away what controllers made outside of the cluster, before Terraform takes the network from under it.
+
+    Their own objects go first, while they run. Where that does not come to an end, the cloud is asked directly.
+    """
+
+    name = "drain"
+    title = "drain"
+
+    def __init__(self) -> None:
+        self._drained = ""
+
+    def check(self, ctx: Context) -> Done | Needed:
+        return Done(self._drained) if self._drained else Needed("what was made outside of the cluster")
+
+    def run(self, ctx: Context) -> str:
+        seen: set[Leftover] = set()
+        if ctx.kube is not None and not self._ends(ctx, ctx.kube, seen):
+            ctx.run.warn("the cluster's controllers did not take away what they made; the cloud is asked directly")
+        if not self._ends(ctx, None, seen):
+            raise TimedOut(
+                f"what '{ctx.record.name}' made outside of it is still there after {ctx.timeout:.0f} s",
+                why="\n".join(sorted(f"{item.kind}: {item.name}" for item in self._left)),
+                hint=ctx.run.resume,
+            )
+        self._drained = count_text(len(seen), "thing") + " taken away" if seen else "nothing outside of it"
+        return self._drained
+
+    def _ends(self, ctx: Context, kube: Kube | None, seen: set[Leftover]) -> bool:
+        end = time.monotonic() + ctx.timeout
+        while True:
+            try:
+                self._left = ctx.provider.drain(ctx.record, kube, ctx.section)
+            except ApiUnreachable:
+                return False
+            seen.update(self._left)
+            if not self._left or time.monotonic() > end:
+                return not self._left
+            ctx.run.progress(", ".join(f"{item.kind} {item.name}" for item in self._left[:SHOWN]))
+            time.sleep(DRAIN_SECONDS)
 
 
 class RemoveState:

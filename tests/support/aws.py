@@ -126,7 +126,7 @@ class Cloud:
     """The server, on a free port of loopback, for as long as the `with` block runs."""
 
     def __init__(self) -> None:
-        from moto.server import DomainDispatcherApplication, create_backend_app
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import make_server
 
         logging.getLogger("werkzeug").setLevel(logging.CRITICAL)

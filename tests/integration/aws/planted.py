@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from karrots.adapters.aws import Aws
 
 ZONE = "eu-central-1a"
+IMAGE = "ami-12c6146b"  # one of those that moto has
 
 
 @dataclass
@@ -58,9 +59,6 @@ class Planted:
         self.oidc_provider()
         self.records(dns_zone)
 
-    def tags(self, **own: str) -> list[dict[str, str]]:
-        return pairs({**self.marks, **{key.replace("__", "/").replace("_", "-"): value for key, value in own.items()}})
-
     def load_balancer(self) -> None:
         tags = pairs({**self.marks, "elbv2.k8s.aws/cluster": self.name, "service.k8s.aws/stack": "shop/web"})
         made = self.aws.call(
@@ -72,9 +70,8 @@ class Planted:
     def classic_load_balancer(self) -> None:
         name = f"a{self.id[-12:]}"
         listener = {"Protocol": "TCP", "LoadBalancerPort": 80, "InstanceProtocol": "TCP", "InstancePort": 30080}
-        tags = pairs(
-            {**self.marks, f"kubernetes.io/cluster/{self.name}": "owned", "kubernetes.io/service-name": "shop/old"}
-        )
+        own = {f"kubernetes.io/cluster/{self.name}": "owned", "kubernetes.io/service-name": "shop/old"}
+        tags = pairs({**self.marks, **own})
         self.aws.call(
             "elb",
             "create_load_balancer",
@@ -101,9 +98,9 @@ class Planted:
     def instance(self) -> None:
         """As Karpenter starts one."""
         tags = pairs({**self.marks, "karpenter.sh/nodepool": "default", "eks:eks-cluster-name": self.name})
-        image = self.aws.call("ec2", "describe_images")["Images"][0]["ImageId"]
         made = self.aws.call(
-            "ec2", "run_instances", ImageId=image, InstanceType="m5.large", MinCount=1, MaxCount=1, SubnetId=self.subnets[0],
+            "ec2", "run_instances", ImageId=IMAGE, InstanceType="m5.large", MinCount=1, MaxCount=1,
+            SubnetId=self.subnets[0],
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
         )  # fmt: skip
         self.keys["instance"] = made["Instances"][0]["InstanceId"]
