@@ -63,7 +63,9 @@ def versions(asked: Iterable[str]) -> list[str]:
 def _names(each: Recorded, candidates: list[str]) -> Iterator[tuple[str, str]]:
     host = each.address.partition("/")[0]
     hosts = REGISTRIES if host in REGISTRIES else (host,)
-    yield from ((host, version) for host in hosts for version in ([each.version] if each.version else candidates))
+    # Terraform takes a version with a dash (5.3.0-dev) only when it is asked for by name.
+    own = [each.version.partition("-")[0]] if each.version else candidates
+    yield from ((host, version) for host in hosts for version in own)
 
 
 def _path(each: Recorded) -> str:

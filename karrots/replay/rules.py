@@ -8,6 +8,7 @@ from typing import Any
 
 FILE = Path(__file__).parent / "rules.yaml"
 PARTS = ("resources", "data")
+DOCUMENTATION = "https://registry.terraform.io/providers/hashicorp/"
 
 
 @cache
@@ -24,7 +25,8 @@ def _texts(rule: dict[str, Any]) -> dict[str, Any]:
     allowed = {place: [_text(value) for value in values] for place, values in rule.get("allowed", {}).items()}
     form = {place: {"pattern": pattern, "words": words} for place, (pattern, words) in rule.get("form", {}).items()}
     when = [{key: _facts(value) for key, value in condition.items()} for condition in rule.get("when", [])]
-    return {**rule, "allowed": allowed, "form": form, "when": when}
+    source = DOCUMENTATION + rule["source"]
+    return {**rule, "source": source, "allowed": allowed, "form": form, "when": when}
 
 
 def _facts(value: Any) -> Any:

@@ -24,6 +24,8 @@ PRIMITIVES = {"string": "string", "number": "number", "boolean": "bool", "any": 
 KIND = re.compile(r"^ {8,}(\w+): \{\n *value: .*\n *isBlock: (?:true|false),\n *type: \"(\w+)\",", re.MULTILINE)
 PART = re.compile(r"^(?:function (\w+)ToHclTerraform|class (\w+) extends)", re.MULTILINE)
 
+INTERNAL = {"fqn", "internalValue"}
+
 Json = dict[str, Any]
 
 
@@ -76,17 +78,21 @@ class Package:
         """The arguments, and what the class lets one read beside them."""
         block = self._block(config, self._link, 4)
         attributes = block.setdefault("attributes", {})
+        self._add_read_only(owner, attributes, block.get("block_types", {}))
+        attributes.setdefault("id", {"type": "string", "optional": True, "computed": True})
+        return block
+
+    def _add_read_only(self, owner: Json, attributes: Json, blocks: Json) -> None:
+        """What a class has beside its arguments."""
         properties = {each["name"]: each for each in owner.get("properties", [])}
         for name, each in properties.items():
             plain = snake(name)
-            is_argument = name.endswith("Input") or f"{name}Input" in properties
-            if each.get("static") or is_argument or plain in attributes or plain in block.get("block_types", {}):
+            is_argument = name.endswith("Input") or f"{name}Input" in properties or name in INTERNAL
+            if each.get("static") or is_argument or plain in attributes or plain in blocks:
                 continue
             kind = self._read_only(each["type"])
             if kind:
                 attributes[plain] = {"type": kind, "computed": True}
-        attributes.setdefault("id", {"type": "string", "optional": True, "computed": True})
-        return block
 
     def _block(self, name: str, link: re.Pattern[str], group: int) -> Json:
         attributes, blocks = {}, {}
@@ -102,6 +108,9 @@ class Package:
             elif nested:
                 inside = self._block(nested[0], link, group)
                 blocks[argument] = _nested(inside, argument, kinds.get(argument), nested[1], is_optional=is_optional)
+        output = self._types.get(f"{name}OutputReference")
+        if output is not None:
+            self._add_read_only(output, attributes, blocks)
         return {part: value for part, value in (("attributes", attributes), ("block_types", blocks)) if value}
 
     def _kinds(self, name: str) -> Mapping[str, str]:
@@ -151,7 +160,7 @@ class Package:
             return None
         inside = {}
         for each in self._types[element].get("properties", []):
-            if each["name"] not in {"fqn", "internalValue"} and not each["name"].endswith("Input"):
+            if each["name"] not in INTERNAL and not each["name"].endswith("Input"):
                 inside[snake(each["name"])] = self._read_only(each["type"], (*above, name))
         return ["list", ["object", {name: of for name, of in inside.items() if of}]]
 

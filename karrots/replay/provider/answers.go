@@ -57,6 +57,7 @@ func (a *answerer) answer(dotted string, kind tftypes.Type) (tftypes.Value, erro
 }
 
 func (a *answerer) fromTable(dotted string, given json.RawMessage, kind tftypes.Type) (tftypes.Value, error) {
+	// Inside of JSON text: what is put in has no character that would need an escape, names of resources included.
 	filled := strings.NewReplacer(
 		"{hex}", a.hash(dotted)[:17], "{guid}", a.guid(dotted), "{account}", account, "{region}", a.region(),
 		"{project}", a.setting("project", "rehearsal"), "{name}", a.name(dotted),
@@ -126,6 +127,9 @@ func (a *answerer) text(dotted string) string {
 				return form.text(a, dotted)
 			}
 		}
+	}
+	if a.provider == "aws" && strings.HasSuffix(name, "_id") {
+		return last(strings.ReplaceAll(strings.TrimSuffix(name, "_id"), "_", ".")) + "-" + a.hash(dotted)[:17]
 	}
 	return "rehearsal-" + a.hash(dotted)[:12]
 }

@@ -149,6 +149,7 @@ func (p *player) StopProvider(
 
 // Resources
 
+// ValidateResourceConfig is asked twice: at validate, and at plan with what is known then.
 func (p *player) ValidateResourceConfig(
 	_ context.Context, asked *tfprotov6.ValidateResourceConfigRequest,
 ) (*tfprotov6.ValidateResourceConfigResponse, error) {
@@ -205,10 +206,6 @@ func (p *player) PlanResourceChange(
 	if proposed.IsNull() {
 		return &tfprotov6.PlanResourceChangeResponse{PlannedState: asked.ProposedNewState}, nil
 	}
-	problems, err := p.validate(p.resources, p.rules.Resources, asked.TypeName, asked.Config) // more is known now
-	if err != nil || isRefused(problems) {
-		return &tfprotov6.PlanResourceChangeResponse{Diagnostics: problems, PlannedState: asked.ProposedNewState}, err
-	}
 	planned, err := p.planned(of, proposed)
 	if err != nil {
 		return nil, err
@@ -219,15 +216,6 @@ func (p *player) PlanResourceChange(
 	}
 	answer.PlannedState, err = dynamic(of, planned)
 	return answer, err
-}
-
-func isRefused(problems []*tfprotov6.Diagnostic) bool {
-	for _, each := range problems {
-		if each.Severity == tfprotov6.DiagnosticSeverityError {
-			return true
-		}
-	}
-	return false
 }
 
 // planned: what only the cloud knows is unknown until it is made, and what is write-only never stays.
