@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -38,12 +39,27 @@ def engine_bin() -> Path:
     """The engine's binaries, built into the real cache when they are not there (the only thing tests share with it)."""
     from karrots.engine import binaries
 
+    with _real_environment():
+        return binaries.ensure(lambda *_: None).folder
+
+
+@pytest.fixture(scope="session")
+def replay_built() -> Path:
+    """The program that plays recorded providers, built into the real cache when it is not there."""
+    from karrots.replay import program
+
+    with _real_environment():
+        return program.ensure().parent
+
+
+@contextmanager
+def _real_environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name not in REAL_ENVIRONMENT]:
             patch.delenv(name)
         for name, value in REAL_ENVIRONMENT.items():
             patch.setenv(name, value)
-        return binaries.ensure(lambda *_: None).folder
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +100,12 @@ def with_engine(engine_bin: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """KARROTS_ENGINE_BIN set for the test."""
     monkeypatch.setenv("KARROTS_ENGINE_BIN", str(engine_bin))
     return engine_bin
+
+
+@pytest.fixture
+def with_replay(replay_built: Path, guarded: None) -> None:
+    """The built program in the test's own cache."""
+    from karrots import places
+
+    places.replay_provider().mkdir(parents=True)
+    (places.replay_provider() / replay_built.name).symlink_to(replay_built)

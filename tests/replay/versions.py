@@ -1,0 +1,40 @@
+"""Which recordings the templates of a cloud are played against."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from karrots.replay import schemas
+
+if TYPE_CHECKING:
+    from karrots.replay.schemas import Recorded
+
+VARIABLE = "KARROTS_EXTRA_SCHEMAS"
+# Taken before a test's own environment replaces it.
+EXTRA = os.environ.get(VARIABLE, "")
+PROVIDERS = {"eks": "aws", "gke": "google", "aks": "azurerm"}
+# A major that the templates do not ask for; recorded for roots of the users'.
+NOT_FOR_TEMPLATES = {("azurerm", "4")}
+
+
+def recorded(cloud: str) -> list[Recorded]:
+    """The oldest first; those of KARROTS_EXTRA_SCHEMAS take the place of ours of the same version."""
+    found = {(each.name, each.version): each for each in [*schemas.shipped(), *extra()]}
+    return [
+        each
+        for (name, version), each in sorted(found.items(), key=lambda item: (item[0][0], str(item[0][1])))
+        if name == PROVIDERS[cloud] and (name, str(version).partition(".")[0]) not in NOT_FOR_TEMPLATES
+    ]
+
+
+def extra() -> list[Recorded]:
+    files = sorted(Path(EXTRA).glob("*.json")) if EXTRA else []
+    return [each for file in files for each in schemas.of_file(file)]
+
+
+def note() -> str:
+    if EXTRA:
+        return f"{VARIABLE}: {len(extra())} more schemas from {EXTRA}"
+    return f"{VARIABLE} is not set: only the schemas in tests/data/schemas are played"
