@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture replay schemas docs dist engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ bench: $(READY) engine ## the figures, side by side with what one would use inst
 
 torture: $(READY) engine ## faults on purpose, about 20 minutes; N=5 does five times as many, CLASS= and SEED= choose
 	$(BIN)/python -m tests.torture $(CLASS) $(if $(N),--times $(N)) $(if $(SEED),--replay $(SEED))
+
+replay: $(READY) ## every cloud's Terraform against recorded schemas, no cloud; ONLY=eks-pools chooses
+	$(BIN)/python -m tests.replay $(ONLY)
+
+schemas: $(READY) ## record those schemas again (npm, network; MIRROR=FOLDER has unpacked providers)
+	$(BIN)/python -m tests.schemas --npm $(if $(MIRROR),--mirror $(MIRROR))
 
 docs: $(READY) ## make the generated pages again
 	$(BIN)/python docs/generate.py

@@ -86,7 +86,7 @@ def test_people_get_a_table(roots: Path) -> None:
 def test_what_is_wrong_is_shown_with_its_place(roots: Path) -> None:
     edit(roots / "network", '= "API"', '= "APIS"')
     outcome = run(roots / "network", expect=ExitCode.DIFFERENCES)
-    assert "main.tf:66: error: aws_eks_cluster.this: Value not allowed" in outcome.out
+    assert "main.tf:69: error: aws_eks_cluster.this: Value not allowed" in outcome.out
     assert '"access_config.authentication_mode" is "APIS"' in outcome.out
     assert "https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/eks_cluster" in outcome.out
     assert "destroy" not in outcome.out

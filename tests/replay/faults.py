@@ -32,7 +32,9 @@ class Fault:
 
 
 FAULTS = (
-    Fault("a misspelt argument", "eks-main", "cluster.tf", "role_arn =", "role_arm =", "Unsupported argument", "role_arm"),
+    Fault(
+        "a misspelt argument", "eks-main", "cluster.tf", "role_arn =", "role_arm =", "Unsupported argument", "role_arm",
+    ),
     Fault(
         "a required argument is missing", "eks-main", "cluster.tf", "role_arn = aws_iam_role.cluster.arn", "",
         "Missing required argument", "role_arn",
