@@ -94,7 +94,7 @@ def test_what_is_wrong_is_shown_with_its_place(roots: Path) -> None:
 
 def test_everything_that_is_wrong_is_found_at_once(roots: Path) -> None:
     edit(roots / "network", '= "API"', '= "APIS"')
-    edit(roots / "network", '"10.0.0.0/16"', '"10.0.0.0/8"')
+    edit(roots / "network", 'name     = "this"', 'name     = "-this"')
     assert len(rehearsed(roots / "network", expect=ExitCode.DIFFERENCES)["findings"]) == 2
 
 

@@ -16,7 +16,7 @@ from karrots.report.tables import table
 from tests.replay.faults import FAULTS
 from tests.replay.play import complaints, played
 from tests.replay.shapes import shapes
-from tests.replay.versions import note, recorded
+from tests.replay.versions import missing, note, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +46,14 @@ def main(wanted: list[str]) -> int:
 
 
 def lives(chosen: dict[str, Shape], scratch: Path) -> int:
-    rows, amiss = [], []
+    rows: list[tuple[str, ...]] = []
+    amiss: list[str] = []
     for name, shape in chosen.items():
-        for version in recorded(shape.provider):
+        versions = recorded(shape.provider)
+        if not versions:
+            rows.append((name, *["-"] * 8, "NOT PLAYED"))
+            amiss.append(f"{name}: {missing(shape.provider)}")
+        for version in versions:
             result = played(shape.write(scratch / f"{name}-{version.version}"), [version])
             told = complaints(result)
             rows.append(row(name, version, result, clean=not told))

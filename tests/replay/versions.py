@@ -34,6 +34,11 @@ def extra() -> list[Recorded]:
     return [each for file in files for each in schemas.of_file(file)]
 
 
+def missing(cloud: str) -> str:
+    """What to do where there is nothing to play."""
+    return f"no recording of {PROVIDERS[cloud]} is of a version that the templates ask for: make schemas MIRROR=FOLDER"
+
+
 def note() -> str:
     if EXTRA:
         return f"{VARIABLE}: {len(extra())} more schemas from {EXTRA}"
