@@ -20,8 +20,8 @@ NOT_FOR_TEMPLATES = {("azurerm", "4")}
 
 
 def recorded(cloud: str) -> list[Recorded]:
-    """The oldest first; those of KARROTS_EXTRA_SCHEMAS take the place of ours of the same version."""
-    found = {(each.name, each.version): each for each in [*schemas.shipped(), *extra()]}
+    """The oldest first; of one version ours counts, and not the one in KARROTS_EXTRA_SCHEMAS."""
+    found = {(each.name, each.version): each for each in [*extra(), *schemas.shipped()]}
     return [
         each
         for (name, version), each in sorted(found.items(), key=lambda item: (item[0][0], str(item[0][1])))
