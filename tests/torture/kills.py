@@ -146,8 +146,7 @@ class Tormented:
 class Cases:
     """Every verb with every effect of it and every way to break it; a seed names one of them.
 
-    Verbs take turns, and each is tried undisturbed when its first turn comes. A verb goes through all of its effects
-    before one comes again, in another way then.
+    Verbs take turns, and each is tried undisturbed when its first turn comes.
     """
 
     def __init__(self, world: FastWorld, verbs: Sequence[Verb], ways: Sequence[tuple[str, str]], place: Place) -> None:
@@ -162,13 +161,11 @@ class Cases:
             self._known[verb] = Tormented(self._world, verb)
             self._place.notes[f"effects of {verb.name}"] = str(len(self._known[verb].sites))
         tormented = self._known[verb]
-        count = len(tormented.sites)
-        at = (turn * STRIDE) % count
-        kind, when = self._ways[(at + turn // count) % len(self._ways)]
-        return tormented, at + 1, kind, when
+        cases = [(n, *way) for n in range(1, len(tormented.sites) + 1) for way in self._ways]
+        return tormented, *cases[(turn * STRIDE) % len(cases)]
 
 
-# A prime larger than any operation has effects: the first runs are spread over it, and none is left out.
+# A prime, so that the first runs are spread over an operation.
 STRIDE = 7919
 KILLS = tuple(("kill", when) for when in faults.MOMENTS)
 FAILURES = (

@@ -22,8 +22,7 @@ from karrots.adapters import flux
 from karrots.adapters.git import Repository
 from karrots.adapters.kube import Kube
 from karrots.adapters.terraform_store import StateStore
-from karrots.engine import cluster, ports, runtime
-from karrots.engine.folder import Folder
+from karrots.engine import cluster, ports
 from karrots.errors import ExitCode, KarrotsError
 from karrots.fleet.ledger import BRANCH, REF, View
 from tests.support import environment, fleets
@@ -209,13 +208,8 @@ class RealWorld:
             return False
 
     def passing(self) -> list[psutil.Process]:
-        """Processes that are no part of a cluster: karrots, Terraform, git, the engine's starter.
-
-        A part whose starter was killed before it could write its number is one all the same: by where it was started
-        from the next command knows it, and ends it.
-        """
+        """Processes that are no part of a running cluster: karrots, Terraform, git, the engine's starter."""
         lasting = {c.pid for status in cluster.clusters() for c in status.components}
-        lasting |= {found.pid for found, home in runtime.running() if Folder(home).state.exists()}
         found = []
         for process in self.processes():
             with suppress(psutil.Error):
