@@ -244,7 +244,13 @@ class Eks:
         }
 
     def _updated(self, name: str, kind: str) -> Document:
-        update = {"id": str(uuid.uuid4()), "status": "Successful", "type": kind, "params": [], "createdAt": _time()}
+        update: Document = {
+            "id": str(uuid.uuid4()),
+            "status": "Successful",
+            "type": kind,
+            "params": [],
+            "createdAt": _time(),
+        }
         self.clusters[name].updates[update["id"]] = update
         return {"update": {**update, "status": "InProgress"}}
 
@@ -474,7 +480,7 @@ class Eks:
     def _associate(
         self, name: str, namespace: str, account: str, role: str, tags: dict[str, str] | None = None
     ) -> Document:
-        made = {
+        made: Document = {
             "clusterName": name,
             "namespace": namespace,
             "serviceAccount": account,
