@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from karrots import clock
 from karrots.adapters.aws import strings, understood
-from karrots.adapters.aws_errors import LOGIN_HINT, AwsLoginNeeded, AwsRejected, told_apart
+from karrots.adapters.aws_errors import LOGIN_HINT, AwsGarbled, AwsLoginNeeded, AwsRejected, told_apart
 from karrots.adapters.tokens import Token, Tokens
 
 if TYPE_CHECKING:
@@ -182,14 +182,17 @@ def _names(aws: Aws, operation: str, key: str, name: str) -> Iterator[str]:
 
 
 def versions(aws: Aws) -> list[Version]:
-    """That a cluster can be made with today, as the region says."""
+    """That a cluster can be made with today, as the region says; there is always one."""
     pages = aws.pages("eks", "describe_cluster_versions", "clusterVersions", includeAll=False)
     with understood("eks DescribeClusterVersions"):
-        return [
+        found = [
             Version(str(it["clusterVersion"]), _is_supported(it), bool(it.get("defaultVersion")))
             for it in pages
             if not _is_over(it)
         ]
+    if not found:
+        raise AwsGarbled("AWS eks DescribeClusterVersions was answered with what is no answer", why="no version at all")
+    return found
 
 
 def _status(found: Any) -> str:

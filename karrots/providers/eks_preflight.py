@@ -73,7 +73,7 @@ def checks(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Re
 def answered(question: Question) -> list[Check]:
     """Where nobody is logged in, nothing else can be asked: one row says it, and not twelve."""
     with ThreadPoolExecutor(max_workers=len(CHECKS)) as pool:
-        rows = list(pool.map(lambda check: _asked(check, question), CHECKS))
+        rows = list(pool.map(lambda check: _asked(*check, question), CHECKS))
     login = rows[0]
     if not login[0].ok and isinstance(login[0], LoginCheck):
         region = [row for row in rows[1] if not row.ok and not isinstance(row, LoginCheck)]
@@ -90,8 +90,7 @@ def plain(row: Check) -> Check:
     return Check(row.what, row.ok, row.found, row.hint)
 
 
-def _asked(check: Callable[[Question], Sequence[Check]], question: Question) -> list[Check]:
-    what = (check.__doc__ or "AWS").split(".")[0]
+def _asked(what: str, check: Callable[[Question], Sequence[Check]], question: Question) -> list[Check]:
     try:
         return list(check(question))
     except AwsDenied as error:  # what may not be looked at may still be all right: Terraform will tell
@@ -107,7 +106,6 @@ def of_error(what: str, error: KarrotsError) -> Check:
 
 
 def login(question: Question) -> list[Check]:
-    """AWS login."""
     caller = aws_account.caller(question.aws, question.record.account or question.settings.account)
     lasts = aws_account.lifetime(question.aws)
     return [Check("AWS login", ok=True, found=f"{caller.arn} in {caller.account}"), lasting(lasts)]
@@ -125,7 +123,6 @@ def lasting(found: aws_account.Lifetime) -> Check:
 
 
 def region(question: Question) -> list[Check]:
-    """AWS region."""
     name = question.aws.region
     known = aws_account.regions(question.aws)
     if name not in known:
@@ -138,7 +135,6 @@ def region(question: Question) -> list[Check]:
 
 
 def version(question: Question) -> list[Check]:
-    """Kubernetes version."""
     wanted = question.spec.kubernetes
     offered = aws_eks.versions(question.aws)
     found = next((it for it in offered if it.name == wanted), None)
@@ -160,7 +156,6 @@ def quota_of(quota: Quota, needed: Callable[[Question], int]) -> Callable[[Quest
         most = aws_account.limit(question.aws, quota)
         return [quota_row(quota, len(used), more, most)]
 
-    check.__doc__ = f"{quota.what}."
     return check
 
 
@@ -197,7 +192,6 @@ def vcpus_needed(question: Question) -> int:
 
 
 def machines(question: Question) -> list[Check]:
-    """Instance types."""
     if not question.pools:
         return [Check("instance types", ok=True, found="EKS Auto Mode chooses")]
     wanted = {pool.size or DEFAULT_SIZE for pool in question.pools.values()}
@@ -217,7 +211,6 @@ def _machine(size: str, places: set[str], zones: set[str]) -> Check:
 
 
 def zones(question: Question) -> list[Check]:
-    """Zones."""
     found = aws_account.zones(question.aws)
     needed = max(question.spec.network.zones, CONTROL_PLANE_ZONES)
     hint = "" if len(found) >= needed else f"set network.zones in cluster.yaml to {len(found)} or less"
@@ -225,7 +218,6 @@ def zones(question: Question) -> list[Check]:
 
 
 def addresses(question: Question) -> list[Check]:
-    """Address range."""
     wanted = question.record.network
     if question.spec.network.mode == "shared" or question.parent is None or not wanted:
         return [Check("address range", ok=True, found=wanted or "of the parent's network")]
@@ -248,7 +240,6 @@ def parents_ranges(question: Question, parent: Record) -> list[str]:
 
 
 def state(question: Question) -> list[Check]:
-    """State bucket."""
     wanted = question.settings.state
     if wanted is None:
         return [Check("state bucket", ok=True, found="none: the state is kept on this computer")]
@@ -277,7 +268,6 @@ def bucket_row(found: aws_bucket.Bucket, region: str) -> Check:
 
 
 def name(question: Question) -> list[Check]:
-    """Cluster name."""
     if question.there is not None and not question.is_made:
         hint = (
             f"choose another name: karrots branch --name …   (or look: aws eks describe-cluster --name {question.name})"
@@ -287,11 +277,19 @@ def name(question: Question) -> list[Check]:
     return [Check("cluster name", ok=True, found=question.name + (" (made)" if question.is_made else " is free"))]
 
 
-CHECKS: tuple[Callable[[Question], Sequence[Check]], ...] = (
-    login, region, name, version, zones, machines, addresses, state,
-    quota_of(CLUSTERS, lambda _: 1),
-    quota_of(VPCS, vpcs_needed),
-    quota_of(ADDRESSES, nat_needed),
-    quota_of(NAT_GATEWAYS, lambda question: min(1, nat_needed(question))),
-    quota_of(VCPUS, vcpus_needed),
-)  # fmt: skip
+# What the row is called where the question itself fails; the first two tell where nothing else can be asked.
+CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
+    ("AWS login", login),
+    ("AWS region", region),
+    ("cluster name", name),
+    ("Kubernetes version", version),
+    ("zones", zones),
+    ("instance types", machines),
+    ("address range", addresses),
+    ("state bucket", state),
+    (CLUSTERS.what, quota_of(CLUSTERS, lambda _: 1)),
+    (VPCS.what, quota_of(VPCS, vpcs_needed)),
+    (ADDRESSES.what, quota_of(ADDRESSES, nat_needed)),
+    (NAT_GATEWAYS.what, quota_of(NAT_GATEWAYS, lambda question: min(1, nat_needed(question)))),
+    (VCPUS.what, quota_of(VCPUS, vcpus_needed)),
+)

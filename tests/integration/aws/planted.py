@@ -47,12 +47,12 @@ class Planted:
         )
 
     def all(self, dns_zone: str) -> None:
+        self.security_group()
         self.load_balancer()
         self.classic_load_balancer()
         self.target_group()
         self.instance()
         self.interface()
-        self.security_group()
         self.volume()
         self.launch_template()
         self.log_groups()
@@ -78,6 +78,7 @@ class Planted:
             LoadBalancerName=name,
             Listeners=[listener],
             Subnets=list(self.subnets),
+            SecurityGroups=[self.keys["security group"]],
             Tags=tags,
         )
         self.keys["classic load balancer"] = name

@@ -41,7 +41,7 @@ def left(of: Record, footprint: Footprint | None = None) -> set[str]:
 def alive(aws: Aws, whose: Planted) -> set[str]:
     """The kinds of its things that are still there, asked for without our own finders."""
     keys = whose.keys
-    instances = aws.call("ec2", "describe_instances", InstanceIds=[keys["instance"]])["Reservations"][0]["Instances"]
+    instances = [it for group in aws.call("ec2", "describe_instances")["Reservations"] for it in group["Instances"]]
     there = {
         "load balancer": [
             it["LoadBalancerArn"] for it in aws.call("elbv2", "describe_load_balancers")["LoadBalancers"]
@@ -90,7 +90,7 @@ def test_exactly_ours_are_found_and_deleted(aws: Aws) -> None:
     for each in things[:2]:
         each.all(zone)
     things[2].keys = {}
-    for plant in ("load_balancer", "classic_load_balancer", "target_group", "instance", "interface", "security_group",
+    for plant in ("security_group", "load_balancer", "classic_load_balancer", "target_group", "instance", "interface",
                   "volume", "launch_template", "oidc_provider"):  # fmt: skip
         getattr(things[2], plant)()
     things[2].records(zone)
@@ -116,12 +116,7 @@ def test_a_name_alone_is_enough_in_a_vpc_that_bears_our_id(aws: Aws) -> None:
     mine.instance()
     assert left(ours) == {"load balancer", "security group", "network interface", "instance", "VPC"}
     eks.reclaim(ours, Footprint(), None)
-    assert alive_of(aws, mine) == set()
-
-
-def alive_of(aws: Aws, whose: Planted) -> set[str]:
-    spare = {"instance": whose.keys.get("instance", ""), **whose.keys}
-    return alive(aws, replace(whose, keys=spare))
+    assert alive(aws, mine) == set()
 
 
 def test_a_name_alone_is_only_told_where_nothing_proves_whose_it_is(aws: Aws) -> None:
@@ -229,7 +224,7 @@ def test_draining_leaves_what_terraform_made(aws: Aws) -> None:
     mine.load_balancer()
     while eks.drain(ours, None, None):
         pass
-    assert alive_of(aws, mine) == set()
+    assert alive(aws, mine) == set()
     assert aws.call("ec2", "describe_security_groups", GroupIds=[nodes])["SecurityGroups"]
 
 
