@@ -51,6 +51,7 @@ FAILING: tuple[tuple[str, ...], ...] = tuple(
     {
         "create": ("create", "Qa"), "branch": ("branch", "main"), "apply": ("apply", "none"), "sync": ("sync", "none"),
         "destroy": ("destroy", "none"), "env": ("env", "none"), "kubeconfig": ("kubeconfig", "none"),
+        "token": ("token", "none"),
         "diff": ("diff", "none", "qa"), "show": ("show", "none"), "logs": ("logs", "none"),
         "identity": ("identity", "none"), "init": ("init", "--cluster", "Qa"), "lint": ("lint", "--ref", "none"),
         "ls": ("ls", "--nonsense"), "help": ("help", "none"), "engine": ("engine", "stop", "none"),

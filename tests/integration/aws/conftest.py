@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots.adapters.aws import Aws
+from karrots.providers import eks
 from tests.support import aws as support
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def cloud(running: support.Cloud, guarded: None, monkeypatch: pytest.MonkeyPatch
     running.reset()
     for name, value in support.environment(running.address).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(eks, "LOOK_SECONDS", 0)
     return running
 
 

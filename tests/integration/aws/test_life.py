@@ -187,7 +187,6 @@ def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, bucket: Non
     effects.arm(heard)
     try:
         eks.preflight(spec(), of_parent(parent), section(), parent)
-        eks.access(ours, {}, None)
         eks.parts(ours, None)
         footprint = eks.footprint(ours, None)
         eks.drain(ours, None, None)
