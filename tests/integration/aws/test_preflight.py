@@ -15,7 +15,7 @@ from karrots.spec.fleet import Eks, S3State
 from tests.integration.aws import planted
 from tests.integration.aws.test_account import temporary
 from tests.integration.aws.test_sweep import record, surroundings
-from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, refused, refused_xml
+from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, json_said, refused, refused_xml
 
 if TYPE_CHECKING:
     from karrots.adapters.aws import Aws
@@ -217,7 +217,10 @@ def test_a_range_that_overlaps_what_the_parent_has_by_now(cloud: Cloud, aws: Aws
     """Somebody gave its VPC a second range."""
     parent = record("parent", network="10.99.0.0/16")
     theirs = surroundings(aws, parent, 99, marked=True)
-    planted.cluster(aws, "parent", parent.id, theirs.subnets)
+    found = {"name": "parent", "arn": "arn:x", "status": "ACTIVE", "resourcesVpcConfig": {"vpcId": theirs.vpc}}
+    cloud.front.script = lambda asked: (  # moto does not say which VPC a cluster is in
+        json_said({"cluster": found}) if asked.action == "GET /clusters/parent" else None
+    )
     aws.call("ec2", "associate_vpc_cidr_block", VpcId=theirs.vpc, CidrBlock="10.64.0.0/16")
     assert "overlaps 10.64.0.0/16" in bad(rows(of=of_parent(parent), parent=parent))["address range"].found
     apart = replace(of_parent(parent), network="10.65.0.0/20")
