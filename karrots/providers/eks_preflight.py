@@ -73,7 +73,7 @@ def checks(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Re
 def answered(question: Question) -> list[Check]:
     """Where nobody is logged in, nothing else can be asked: one row says it, and not twelve."""
     with ThreadPoolExecutor(max_workers=len(CHECKS)) as pool:
-        rows = list(pool.map(lambda check: _asked(*check, question), CHECKS))
+        rows = list(pool.map(lambda check: _asked(check[0], check[1], question), CHECKS))
     login = rows[0]
     if not login[0].ok and isinstance(login[0], LoginCheck):
         region = [row for row in rows[1] if not row.ok and not isinstance(row, LoginCheck)]
