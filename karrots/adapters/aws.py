@@ -117,7 +117,9 @@ def _session(region: str, profile: str | None) -> Any:
     try:
         core = get_session()
         core.register_component("data_loader", _loader())
-        return boto3.Session(botocore_session=core, region_name=region, profile_name=profile)
+        made = boto3.Session(botocore_session=core, region_name=region, profile_name=profile)
+        core.get_scoped_config()  # a profile that is not there is told now
+        return made
     except Exception as error:
         raise told_apart(error, "session", "open") from error
 
