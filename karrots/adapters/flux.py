@@ -11,6 +11,7 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from karrots.adapters.flux_install import NOT_PRUNED, keep
 from karrots.adapters.kube import Kube, Object, condition, group, parts, text
 from karrots.spec.flux_components import KINDS, LABELS
 
@@ -29,9 +30,6 @@ HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases"
 HELM_CHARTS = "/apis/source.toolkit.fluxcd.io/v1/helmcharts"
 
 RETRY_INTERVAL = "10s"
-# Should a committed pair ever get into the root's inventory, dropping it again must not delete the root itself, which
-# would take everything with it (https://fluxcd.io/flux/components/kustomize/kustomizations/#prune).
-NOT_PRUNED = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 
@@ -204,8 +202,18 @@ def install_sync(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> None:
     kube.apply(f"{core}/configmaps", identity_map(variables))
     if sync.access.secret:
         kube.apply(f"{core}/secrets", git_secret(sync.access.secret))
+    _let_go_of_components(kube)
     kube.apply(_in(KUSTOMIZATIONS), root(sync))
     kube.apply(_in(GIT_REPOSITORIES), source(sync))
+
+
+def _let_go_of_components(kube: Kube) -> None:
+    """A root that has applied Flux's components would prune them when its patch comes to drop them, and end itself."""
+    live = kube.get(f"{_in(KUSTOMIZATIONS)}/{ROOT}")
+    if live is None or COMPONENTS_DROPPED in parts(group(live, "spec").get("patches")):
+        return
+    entries = parts(group(group(live, "status"), "inventory").get("entries"))
+    keep(kube, [text(entry.get("id")) for entry in entries])
 
 
 def _in(collection: str, namespace: str = NAMESPACE) -> str:

@@ -11,16 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from karrots.adapters.kube import Kube, Object, group, text
-from karrots.spec.flux_components import NAMESPACE, collection
+from karrots.spec.flux_components import COLLECTIONS, NAMESPACE, collection, is_component
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from karrots.adapters.kube import Access
     from karrots.spec.flux_components import Components
 
     Say = Callable[[str], None]
 
+# Should any of this ever get into the inventory of a Kustomization (https://fluxcd.io/flux/components/kustomize/
+# kustomizations/#prune): when it leaves that again it must not be deleted, as Flux would go with it.
+NOT_PRUNED = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 MARK = "karrots.dev/flux-components"
 UNDER_WAY = "under way"
 # An API server in a cloud takes a tenth of a second for each object; more connections than these it begins to queue.
@@ -65,16 +68,16 @@ def _stages(components: Components, mark: str) -> Iterator[list[Object]]:
     by_kind: dict[str, list[Object]] = {}
     for obj in components.objects:
         by_kind.setdefault(obj["kind"], []).append(obj)
-    yield [_marked(obj, mark) for obj in by_kind.pop("Namespace")]
+    yield [_annotated(obj, {MARK: mark}) for obj in by_kind.pop("Namespace")]
     yield by_kind.pop("CustomResourceDefinition")
     controllers = by_kind.pop("Deployment")
     yield [obj for objects in by_kind.values() for obj in objects]
     yield controllers
 
 
-def _marked(namespace: Object, mark: str) -> Object:
-    metadata = namespace["metadata"]
-    return {**namespace, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), MARK: mark}}}
+def _annotated(obj: Object, annotations: Mapping[str, str]) -> Object:
+    metadata = obj["metadata"]
+    return {**obj, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **annotations}}}
 
 
 def _apply(access: Access, objects: Sequence[Object], told: _Told) -> None:
@@ -89,10 +92,23 @@ def _apply_part(access: Access, objects: Sequence[Object], told: _Told) -> None:
     kube = Kube(access)
     try:
         for obj in objects:
-            kube.apply(collection(obj), obj)
+            kube.apply(collection(obj), _annotated(obj, NOT_PRUNED))
             told.applied(obj)
     finally:
         kube.close()
+
+
+def keep(kube: Kube, inventory: Iterable[str]) -> None:
+    """Those of an inventory (its ids: namespace_name_group_kind) that are Flux's components outlive it."""
+    plural = {kind: path for (_, kind), path in COLLECTIONS.items()}
+    for entry in inventory:
+        _, _, kind = entry.rpartition("_")
+        namespace, _, rest = entry.partition("_")
+        name = rest.removesuffix(f"_{kind}").rpartition("_")[0]
+        if kind in plural and namespace in ("", NAMESPACE):
+            path = f"{plural[kind].format(NAMESPACE)}/{name.replace('__', ':')}"
+            if is_component(kube.get(path)):
+                kube.merge(path, {"metadata": {"annotations": NOT_PRUNED}})
 
 
 def not_running(kube: Kube) -> list[str]:
