@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.adapters.aws_state import S3Bucket
+from karrots.adapters.azure_state import BlobContainer
+from karrots.adapters.google_state import GcsBucket
 from karrots.adapters.process import shell_line
 from karrots.adapters.terraform_cloud import CloudState, forget_seen
 from karrots.adapters.terraform_state import StateServer
@@ -62,17 +64,23 @@ def keeper(ctx: Context) -> Keeper:
     )
 
 
-def bucket(state: State, account: str, profile: str = "") -> StateBucket:
-    """The place in the cloud. `account` is who must own it."""
+def bucket(state: State, account: str, region: str, profile: str = "") -> StateBucket:
+    """The place in the cloud. `account` is who must own it, `region` where it is made."""
     settings = state.settings
-    if state.backend == "s3":
-        return S3Bucket(settings["bucket"], settings["region"], account, profile)
-    raise Failed(f"states of the backend '{state.backend}' cannot be looked at", why="this version knows s3")
+    match state.backend:
+        case "s3":
+            return S3Bucket(settings["bucket"], settings["region"], account, profile)
+        case "gcs":
+            return GcsBucket(settings["bucket"], account, region)
+        case "azurerm":
+            group, name = settings["resource_group_name"], settings["storage_account_name"]
+            return BlobContainer(settings.get("subscription_id", account), group, name, settings["container_name"])
+    raise Failed(f"this version knows no Terraform backend '{state.backend}'", hint="pip install --upgrade karrots")
 
 
 def bucket_of(record: Record, workspace: Workspace) -> StateBucket:
     section = workspace.settings.providers.cloud(record.provider)
-    return bucket(backends.of(record), record.account, getattr(section, "profile", None) or "")
+    return bucket(backends.of(record), record.account, record.region, getattr(section, "profile", None) or "")
 
 
 def left(ctx: Context) -> list[str]:

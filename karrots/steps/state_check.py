@@ -29,7 +29,8 @@ def buckets(workspace: Workspace) -> Iterator[tuple[str, StateBucket]]:
 
 
 def bucket_of_section(section: Cloud, name: str) -> StateBucket:
-    return state.bucket(backends.chosen(section, name), section.account_id, getattr(section, "profile", None) or "")
+    profile = getattr(section, "profile", None) or ""
+    return state.bucket(backends.chosen(section, name), section.account_id, section.region, profile)
 
 
 def checks(workspace: Workspace) -> list[Check]:

@@ -50,6 +50,20 @@ def test_apply_takes_a_saved_plan_after_the_options() -> None:
     ]  # fmt: skip
 
 
+def test_who_does_not_wait_for_a_lock() -> None:
+    plan, apply = (
+        build.plan(PROGRAM, Path("/p"), lock_timeout="0s"),
+        build.apply(PROGRAM, Path("/p"), lock_timeout="0s"),
+    )
+    for argv in (plan, apply, build.init(PROGRAM, lock_timeout="0s")):
+        assert [word for word in argv if word.startswith("-lock-timeout")] == ["-lock-timeout=0s"]
+
+
+def test_what_is_asked_of_a_state_elsewhere() -> None:
+    assert build.state_pull(PROGRAM)[1:] == ["state", "pull"]
+    assert build.force_unlock(PROGRAM, "an-id")[1:] == ["force-unlock", "-force", "-no-color", "an-id"]
+
+
 def test_reading_verbs() -> None:
     assert build.validate(PROGRAM)[1:] == ["validate", "-json", "-no-color"]
     assert build.output(PROGRAM)[1:] == ["output", "-json", "-no-color"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from karrots import places
 from karrots.errors import UsageError
 from karrots.render import fleet
+from karrots.render.template import rendered
 from karrots.spec.cluster import load_cluster
-from karrots.spec.fleet import load_fleet
+from karrots.spec.fleet import SECTIONS, load_fleet
 
 
 def test_options_reach_the_files() -> None:
@@ -35,6 +38,16 @@ def test_options_reach_the_files() -> None:
             "must be an AWS account of 12 digits",
         ),
         (fleet.FleetOptions(provider="ovh"), "unknown key 'ovh' in 'providers'"),
+        (fleet.FleetOptions(settings={"region": "x"}), "the provider 'local' has nothing to set"),
+        (fleet.FleetOptions(provider="eks", settings={"account": "123456789012"}), "'providers.eks.region' is missing"),
+        (
+            fleet.FleetOptions(provider="gke", settings={"project": "p", "region": "r", "state.bukket": "b"}),
+            "'providers.gke.state.bucket' is missing",
+        ),
+        (
+            fleet.FleetOptions(provider="gke", settings={"project": "p", "region": "r", "bucket": "b"}),
+            "unknown key 'bucket' in 'providers.gke'",
+        ),
     ],
 )
 def test_options_that_cannot_be(options: fleet.FleetOptions, says: str) -> None:
@@ -50,6 +63,65 @@ def test_the_state_is_kept_where_the_fleet_says() -> None:
     assert 'backend "http" {}' in files[versions]
     kept = fleet.cluster_files(files["clusters/qa/cluster.yaml"], "clusters/qa", places.templates(), "s3")
     assert 'backend "s3" {}' in kept[versions]
+
+
+def written(provider: str, settings: dict[str, str]) -> str:
+    options = fleet.FleetOptions(provider=provider, settings=settings)
+    section = fleet.keys(SECTIONS[provider], settings)
+    values = {"options": options, "directory": "clusters/qa", "section": section}
+    return rendered(places.templates() / "fleet", values)["karrots.yaml"]
+
+
+CLOUDS: list[tuple[str, dict[str, str]]] = [
+    ("eks", {"account": "123456789012", "region": "eu-west-1", "state.bucket": "b", "state.region": "eu-north-1"}),
+    ("gke", {"project": "shop", "region": "europe-west3", "state.bucket": "shop"}),
+    (
+        "aks",
+        {
+            "subscription": "s", "tenant": "t", "region": "westeurope",
+            "state.resource_group": "rg", "state.storage_account": "shop", "state.container": "states",
+        },
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("provider", "settings"), CLOUDS)
+def test_the_section_of_a_cloud_comes_back_as_given(provider: str, settings: dict[str, str]) -> None:
+    section = load_fleet(written(provider, settings), "karrots.yaml").providers.cloud(provider)
+    assert section is not None
+    document = section.model_dump(exclude_defaults=True)
+    flat = {f"state.{name}": value for name, value in document.pop("state").items()} | document
+    assert flat == settings
+
+
+@pytest.mark.parametrize(("provider", "settings"), CLOUDS)
+@pytest.mark.parametrize("with_state", [True, False])
+def test_every_key_of_a_cloud_has_a_comment(provider: str, settings: dict[str, str], with_state: bool) -> None:
+    kept = {name: value for name, value in settings.items() if with_state or not name.startswith("state.")}
+    lines = written(provider, kept).partition(f"  {provider}:\n")[2].partition("\npolicies:")[0].splitlines()
+    keys = [at for at, text in enumerate(lines) if re.match(r" +(# )?[a-z_]+:( |$)", text)]
+    assert len(keys) >= len(kept)
+    assert [lines[at] for at in keys if not lines[at - 1].lstrip().startswith("# ")] == []
+    assert ("    # state:" in lines) is not with_state
+
+
+def test_ranges_are_a_list() -> None:
+    settings = {"project": "p", "region": "r", "api_access": "203.0.113.0/24,198.51.100.0/24"}
+    found = load_fleet(written("gke", settings), "karrots.yaml").providers.gke
+    assert found is not None
+    assert found.api_access == ["203.0.113.0/24", "198.51.100.0/24"]
+
+
+@given(st.text(max_size=40))
+def test_no_text_breaks_out_of_a_section(text: str) -> None:
+    settings = {"project": "p", "region": text, "state.bucket": text}
+    try:
+        found = load_fleet(written("gke", settings), "karrots.yaml").providers.gke
+    except UsageError:
+        return
+    assert found is not None
+    assert found.state is not None
+    assert (found.region, found.state.bucket) == (text, text)
 
 
 @given(st.text(max_size=40))

@@ -1,0 +1,63 @@
+"""One JSON request to a cloud's REST interface, with a token; for what no SDK of ours speaks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from karrots.effects import effect
+from karrots.errors import Failed
+from karrots.spec import json_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECONDS = 30
+MOST = 4 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def why(self) -> str:
+        """What a refusal says of itself."""
+        error = self.body.get("error")
+        told = error if isinstance(error, dict) else self.body
+        return f"{self.status} {told.get('code', '')}: {told.get('message', '')}"[:400]
+
+
+def ask(
+    cloud: str, method: str, url: str, token: str, document: Any = None, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Any status is an answer. Raises Failed when there is none."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    data = None if document is None else json.dumps(document).encode()
+    kept = {"Accept": "application/json", **({"Content-Type": "application/json"} if data else {}), **(headers or {})}
+    if token:
+        kept["Authorization"] = f"Bearer {token}"
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        raise Failed(f"{cloud} is asked by https only", why=url)
+    request = Request(url, data=data, headers=kept, method=method)  # noqa: S310  (looked at above)
+    with effect(cloud, f"{method} {url.partition('?')[0]}", whole=method != "GET") as asking:
+        try:
+            with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
+                return _read(answer.status, asking.garbled(answer.read(MOST)))
+        except HTTPError as error:
+            with error:
+                return _read(error.code, error.read(MOST))
+        except (URLError, OSError) as error:
+            raise Failed(f"{cloud} cannot be reached", why=f"{url.partition('?')[0]}: {error}") from error
+
+
+def _read(status: int, data: bytes) -> Reply:
+    try:
+        found = json_file.load(data) if data else {}
+    except ValueError:
+        found = {"message": data[:200].decode("utf-8", "replace")}
+    return Reply(status, found if isinstance(found, dict) else {})
