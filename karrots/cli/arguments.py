@@ -69,7 +69,7 @@ TakeOver = Annotated[
     typer.Option(
         "--take-over",
         metavar="OPERATION",
-        help="Take the cluster from the operation of this id, when its lease is over.",
+        help="Take the cluster from the operation of this id, when its lease is over, or its state from this lock.",
         show_default=False,
     ),
 ]

@@ -20,6 +20,10 @@ OnlyList = Annotated[bool, typer.Option("--dry-run", help="With --repair: list i
 def command(session: Session, repair: Repair = False, dry_run: OnlyList = False, yes: Yes = False) -> None:
     """Is this computer ready, and what to type where it is not.
 
+    Where karrots.yaml keeps Terraform states in a cloud, that place too: is
+    it there, ours, with versions, encrypted, closed, and can it be locked.
+    --repair makes what it lacks.
+
     --repair looks for what killed commands left on this computer and in this
     fleet: leases, records without a cluster, clusters and processes without a
     record, stale locks, states, files. What cannot be proven to be left over
