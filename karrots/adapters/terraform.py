@@ -127,7 +127,7 @@ class Root:
             keep_lock_file=(self.folder / ".terraform.lock.hcl").exists(),
         )
         with _one_init_at_a_time(Path(self._environment()["TF_PLUGIN_CACHE_DIR"])):
-            self._locking("init", build)
+            self._locking("init", partial(build, lock_timeout="0s"))  # others want to init meanwhile
         if self._state:
             self._state.ready(self._ask)
 
@@ -242,7 +242,8 @@ class Root:
     def _locking(self, verb: str, build: Callable[..., list[str]], accepted: Sequence[int] = (0,)) -> _Heard:
         """A run that takes the state's lock. Raises Locked when it is not to be had."""
         try:
-            return self._stream(verb, build(lock_timeout=self._state.patience if self._state else ""), accepted)
+            first = {"lock_timeout": self._state.patience} if self._state and self._state.patience else {}
+            return self._stream(verb, build(**first), accepted)
         except StateHeld as held:
             assert isinstance(self._state, CloudState)  # noqa: S101  (nobody else raises it)
             self._state.free(held, self._ask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from karrots.adapters import terraform
 from karrots.errors import KarrotsError
 from karrots.fleet import backends
 from karrots.providers.base import Check
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from karrots.spec.fleet import Cloud
     from karrots.steps.context import Context
 
+LOCKS_IN_S3 = (1, 10, 0)  # of terraform, and of tofu
 CLOUDS = ("eks", "gke", "aks")
 
 
@@ -53,6 +55,10 @@ def reachable(ctx: Context) -> list[Check]:
         return []
     bucket = state.bucket_of(ctx.record, ctx.workspace)
     try:
+        tool = terraform.locate()
+        if backends.of(ctx.record).backend == "s3" and tool.release < LOCKS_IN_S3:
+            found = f"{tool.kind} {tool.version} cannot lock a state in S3"
+            return [Check("state", ok=False, found=found, hint=f"install {tool.kind} 1.10 or later")]
         there, *others = bucket.facts(thorough=False)
     except KarrotsError as error:
         return [Check("state", ok=False, found=f"{bucket.place}: {error.message}", hint=error.hint)]

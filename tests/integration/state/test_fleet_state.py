@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from karrots import places
+from karrots.adapters import terraform
 from karrots.errors import ExitCode
 from karrots.fleet import operations
 from karrots.fleet.record import State
@@ -191,6 +192,14 @@ def test_before_a_cluster_is_made_the_bucket_is_looked_at(ctx: Context, s3: S3) 
     assert (row.ok, row.found) == (False, f"s3://{BUCKET} does not exist")
     assert "aws s3api create-bucket" in row.hint
     assert state_check.reachable(replace(ctx, record=replace(ctx.record, state=None))) == []
+
+
+def test_an_old_terraform_cannot_lock_in_s3(ctx: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = replace(terraform.locate(), version="1.9.8", release=(1, 9, 8))
+    monkeypatch.setattr(terraform, "locate", lambda: tool)
+    (row,) = state_check.reachable(ctx)
+    assert (row.ok, row.found) == (False, "terraform 1.9.8 cannot lock a state in S3")
+    assert row.hint == "install terraform 1.10 or later"
 
 
 def test_doctor_says_what_a_bucket_lacks_and_makes_it(fleet: Path, s3: S3) -> None:
