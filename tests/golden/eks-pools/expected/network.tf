@@ -55,6 +55,15 @@ resource "aws_vpc" "cluster" {
   }
 }
 
+# Whatever is made without a group of its own gets this one: it lets nothing in and nothing out.
+resource "aws_default_security_group" "cluster" {
+  vpc_id = aws_vpc.cluster.id
+
+  tags = {
+    Name = "${var.names.prefix}-unused"
+  }
+}
+
 resource "aws_internet_gateway" "cluster" {
   vpc_id = aws_vpc.cluster.id
 
