@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 PYTEST := $(BIN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture replay schemas docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture replay azurerm schemas docs dist engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ replay: $(READY) ## every cloud's Terraform against recorded schemas, no cloud; 
 
 schemas: $(READY) ## record those schemas again (npm, network; MIRROR=FOLDER has unpacked providers)
 	$(BIN)/python -m tests.schemas --npm $(if $(MIRROR),--mirror $(MIRROR))
+
+azurerm: $(READY) ## the AKS root under HashiCorp's own provider, which is built once (about 8 minutes)
+	$(PYTEST) tests/azurerm
 
 docs: $(READY) ## make the generated pages again
 	$(BIN)/python docs/generate.py
