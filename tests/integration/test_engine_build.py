@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,3 +154,17 @@ def test_the_manifest_tells_how_it_was_made(what: Recipe, tmp_path: Path) -> Non
     manifest = json.loads((folder / assets.VERSIONS).read_bytes())
     assert set(manifest) == {"built", "files", "go", "seconds", "versions"}
     assert manifest["files"]["alpha"] == (folder / "alpha").stat().st_size
+
+
+def test_a_small_one_is_its_programs_alone(what: Recipe, tmp_path: Path) -> None:
+    small = replace(what, title="the little thing", small=True)
+    told = Told()
+    found = made(small, tmp_path / "little" / "digest", told)
+    assert {path.name for path in found.folder.iterdir()} == {"alpha", "second", assets.VERSIONS}
+    assert binaries.built(small, found.folder, told) == found
+
+
+def test_what_cannot_be_built_is_called_by_its_title(what: Recipe, tmp_path: Path) -> None:
+    (what.modules / "cmd" / "alpha" / "main.go").write_text("package main\n\nfunc main() { nonsense() }\n")
+    with pytest.raises(ToolFailed, match="the little thing could not be built"):
+        made(replace(what, title="the little thing"), tmp_path / "engine" / "digest", lambda *_: None)

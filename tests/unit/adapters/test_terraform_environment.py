@@ -80,3 +80,10 @@ def test_providers_are_kept_where_the_home_says(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".terraformrc").write_text(f'plugin_cache_dir = "{tmp_path}/kept"\n')
     assert environment()["TF_PLUGIN_CACHE_DIR"] == f"{tmp_path}/kept"
+
+
+def test_a_run_may_have_providers_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Played providers must not come into the user's cache, where the real ones are looked for."""
+    monkeypatch.setenv("TF_PLUGIN_CACHE_DIR", str(tmp_path / "users"))
+    assert environment()["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "users")
+    assert environment({"TF_PLUGIN_CACHE_DIR": str(tmp_path / "own")})["TF_PLUGIN_CACHE_DIR"] == str(tmp_path / "own")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from karrots.adapters.terraform_values import COVER, Output, cover, masked, outputs
+from karrots.adapters.terraform_values import COVER, Output, cover, masked, outputs, provisioned
 from karrots.errors import Failed
 
 
@@ -126,3 +126,16 @@ def test_a_sensitive_output_does_not_show_itself() -> None:
     found = outputs({"key": {"value": "hush", "sensitive": True, "type": "string"}, "n": {"value": 3}})
     assert "hush" not in repr(found)
     assert found == {"key": Output("hush", sensitive=True), "n": Output(3)}
+
+
+def test_what_has_commands_to_run() -> None:
+    quiet = {"address": "terraform_data.quiet"}
+    loud = {"address": "terraform_data.loud", "provisioners": [{"type": "local-exec"}]}
+    below = {"resources": [loud], "module_calls": {"deep": {"module": {"resources": [loud]}}}}
+    root = {"resources": [quiet, loud], "module_calls": {"one": {"module": below}, "empty": {}}}
+    assert list(provisioned(root)) == [
+        "terraform_data.loud",
+        "module.one.terraform_data.loud",
+        "module.one.module.deep.terraform_data.loud",
+    ]
+    assert list(provisioned({})) == []
