@@ -16,7 +16,7 @@ from karrots.pipeline import Pipeline
 from karrots.providers import provider
 from karrots.render import terraform as rendering
 from karrots.replay import folder as folders
-from karrots.replay import schemas
+from karrots.replay import mirror, schemas
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.report.text import count_text
 from karrots.steps.infrastructure import identity_text, is_rendered
@@ -158,6 +158,8 @@ def played(settings: Settings, run: Run, root: str, made: Path, recorded: Sequen
         if not error.diagnostics:
             raise
         errors = error.diagnostics
+    finally:
+        tidy(run)
     result = Rehearsed(
         root, f"{tool.kind} {tool.version}", tuple(each.label for each in recorded), tuple(stand.stages),
         (*_found("error", errors), *_found("warning", dict.fromkeys(warnings))), round(run.seconds, 3), _next(stand),
@@ -165,6 +167,12 @@ def played(settings: Settings, run: Run, root: str, made: Path, recorded: Sequen
     summary = f"{root}: {count_text(result.errors, 'error')}"
     settings.reporter.emit(OperationFinished("rehearse", root, run.seconds, run.expected, summary))
     return result
+
+
+def tidy(run: Run) -> None:
+    """Logs and the root stay in the run's folder; a megabyte of schemas need not."""
+    for name in mirror.FOLDERS:
+        files.remove_tree(run.folder / name, whatever=True)
 
 
 def _found(severity: str, diagnostics: Iterable[Diagnostic]) -> list[Found]:

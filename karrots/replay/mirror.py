@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from karrots.replay.schemas import Recorded
 
 SETTINGS = "terraform.rc"
+FOLDERS = ("mirror", "packages", "plugins")
 REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 NUMBERS = re.compile(r"\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?")

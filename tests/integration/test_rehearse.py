@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from karrots import places
 from karrots.errors import ExitCode
 from karrots.replay import schemas
 from tests.replay.play import complaints, played
@@ -65,6 +66,8 @@ def test_a_whole_life(roots: Path) -> None:
     ]  # fmt: skip
     assert document["findings"] == []
     assert listing(roots) == before, "something was written beside the user's files"
+    (left,) = places.runs().iterdir()
+    assert {path.name for path in left.iterdir()} == {"journal.jsonl", "root", "terraform.rc"}
 
 
 AWS = [each for each in schemas.shipped() if each.name == "aws"]
