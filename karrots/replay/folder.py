@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import TYPE_CHECKING
@@ -69,10 +70,18 @@ def _sources(folder: Path) -> Iterator[Path]:
 
 def constraints(root: Path) -> Iterator[str]:
     """The texts in which a root and its modules say which versions they want, of whatever."""
-    downloaded = root / ".terraform" / "modules"
-    for folder in (root, *modules(root), *(sorted(downloaded.glob("**/")) if downloaded.is_dir() else ())):
+    for folder in (root, *modules(root), *_downloaded(root)):
         for file in texts(folder):
             yield from CONSTRAINT.findall(_text(file))
+
+
+def _downloaded(root: Path) -> list[Path]:
+    """By the list that Terraform's init made; one we cannot read names nothing."""
+    try:
+        listed = json.loads(_text(root / ".terraform" / "modules" / "modules.json") or "{}")
+        return [root / module["Dir"] for module in listed.get("Modules", [])]
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return []
 
 
 def _text(file: Path) -> str:

@@ -82,6 +82,17 @@ def test_constraints_are_found_in_modules_too(tmp_path: Path) -> None:
     assert list(folder.constraints(root)) == [">= 1.5", "~> 2.0"]
 
 
+def test_constraints_are_found_in_what_init_brought(tmp_path: Path) -> None:
+    root = written(tmp_path / "live", main_tf="")
+    written(root / ".terraform" / "modules" / "vpc", main_tf='version = "~> 7.1"')
+    manifest = root / ".terraform" / "modules" / "modules.json"
+    manifest.write_text(json.dumps({"Modules": [{"Key": "vpc", "Dir": ".terraform/modules/vpc"}]}))
+    assert list(folder.constraints(folder.linked(root, tmp_path / "run"))) == ["~> 7.1"]
+    for damaged in ("[", "[1]", '{"Modules": [{}]}'):
+        manifest.write_text(damaged)
+        assert list(folder.constraints(root)) == []
+
+
 def test_a_mirror_offers_each_provider_under_both_registries(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("")
