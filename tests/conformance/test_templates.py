@@ -38,7 +38,7 @@ def _given(name: str) -> dict[str, object]:
 
 def test_it_is_formatted(name: str, tmp_path: Path) -> None:
     folder = VARIANTS[name].write(tmp_path)
-    argv = [terraform.locate().path, "fmt", "-check", "-diff"]
+    argv: list[str] = [str(terraform.locate().path), "fmt", "-check", "-diff"]
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
