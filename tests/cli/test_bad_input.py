@@ -314,9 +314,9 @@ def test_c_is_where_the_command_stands(fleet: Fleet, tmp_path: Path, karrots: Co
     assert told.out == "clusters/qa: clean\n"
 
 
-def test_a_provider_without_templates(fleet: Fleet, refused: Refusal) -> None:
+def test_a_provider_that_makes_no_clusters_yet(fleet: Fleet, refused: Refusal) -> None:
     fleet.edit("clusters/qa/cluster.yaml", "provider: local", "provider: eks")
-    for words in (("create",), ("branch", "feature/x"), ("render",)):
+    for words in (("create",), ("branch", "feature/x")):
         told = refused(*words, code=ExitCode.USAGE)
         assert "'eks'" in told.err
         assert "--on local" in told.err
