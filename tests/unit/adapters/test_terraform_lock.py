@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karrots import computer
@@ -51,6 +51,7 @@ def test_no_lock() -> None:
     assert locks.told("NoSuchKey: the object does not exist") is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_without_an_error(text: str) -> None:
     locks.told(text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karrots import places
@@ -65,9 +65,9 @@ def test_the_state_is_kept_where_the_fleet_says() -> None:
     assert 'backend "s3" {}' in kept[versions]
 
 
-def written(provider: str, settings: dict[str, str]) -> str:
-    options = fleet.FleetOptions(provider=provider, settings=settings)
-    section = fleet.keys(SECTIONS[provider], settings)
+def written(provider: str, chosen: dict[str, str]) -> str:
+    options = fleet.FleetOptions(provider=provider, settings=chosen)
+    section = fleet.keys(SECTIONS[provider], chosen)
     values = {"options": options, "directory": "clusters/qa", "section": section}
     return rendered(places.templates() / "fleet", values)["karrots.yaml"]
 
@@ -85,19 +85,19 @@ CLOUDS: list[tuple[str, dict[str, str]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("provider", "settings"), CLOUDS)
-def test_the_section_of_a_cloud_comes_back_as_given(provider: str, settings: dict[str, str]) -> None:
-    section = load_fleet(written(provider, settings), "karrots.yaml").providers.cloud(provider)
+@pytest.mark.parametrize(("provider", "chosen"), CLOUDS)
+def test_the_section_of_a_cloud_comes_back_as_given(provider: str, chosen: dict[str, str]) -> None:
+    section = load_fleet(written(provider, chosen), "karrots.yaml").providers.cloud(provider)
     assert section is not None
     document = section.model_dump(exclude_defaults=True)
     flat = {f"state.{name}": value for name, value in document.pop("state").items()} | document
-    assert flat == settings
+    assert flat == chosen
 
 
-@pytest.mark.parametrize(("provider", "settings"), CLOUDS)
+@pytest.mark.parametrize(("provider", "chosen"), CLOUDS)
 @pytest.mark.parametrize("with_state", [True, False])
-def test_every_key_of_a_cloud_has_a_comment(provider: str, settings: dict[str, str], with_state: bool) -> None:
-    kept = {name: value for name, value in settings.items() if with_state or not name.startswith("state.")}
+def test_every_key_of_a_cloud_has_a_comment(provider: str, chosen: dict[str, str], with_state: bool) -> None:
+    kept = {name: value for name, value in chosen.items() if with_state or not name.startswith("state.")}
     lines = written(provider, kept).partition(f"  {provider}:\n")[2].partition("\npolicies:")[0].splitlines()
     keys = [at for at, text in enumerate(lines) if re.match(r" +(# )?[a-z_]+:( |$)", text)]
     assert len(keys) >= len(kept)
@@ -106,17 +106,18 @@ def test_every_key_of_a_cloud_has_a_comment(provider: str, settings: dict[str, s
 
 
 def test_ranges_are_a_list() -> None:
-    settings = {"project": "p", "region": "r", "api_access": "203.0.113.0/24,198.51.100.0/24"}
-    found = load_fleet(written("gke", settings), "karrots.yaml").providers.gke
+    chosen = {"project": "p", "region": "r", "api_access": "203.0.113.0/24,198.51.100.0/24"}
+    found = load_fleet(written("gke", chosen), "karrots.yaml").providers.gke
     assert found is not None
     assert found.api_access == ["203.0.113.0/24", "198.51.100.0/24"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_no_text_breaks_out_of_a_section(text: str) -> None:
-    settings = {"project": "p", "region": text, "state.bucket": text}
+    given_keys = {"project": "p", "region": text, "state.bucket": text}
     try:
-        found = load_fleet(written("gke", settings), "karrots.yaml").providers.gke
+        found = load_fleet(written("gke", given_keys), "karrots.yaml").providers.gke
     except UsageError:
         return
     assert found is not None
