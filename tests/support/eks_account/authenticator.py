@@ -12,9 +12,7 @@ import binascii
 import datetime as dt
 import hmac
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -22,8 +20,10 @@ from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.support.eks_account.server import Server
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.eks_account.account import Account
@@ -76,27 +76,14 @@ def _signature(url: str, query: dict[str, str], cluster: str, secrets: Mapping[s
     return str(signer.signature(signer.string_to_sign(question, signer.canonical_request(question)), question))
 
 
-class Authenticator(ThreadingHTTPServer):
-    daemon_threads = True
-
+class Authenticator(Server):
     def __init__(self, aws: Account, secrets: Mapping[str, str]) -> None:
         super().__init__(("127.0.0.1", 0), _Review)
         self.aws, self.secrets = aws, secrets
 
-    @contextmanager
-    def serving(self) -> Iterator[Authenticator]:
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.shutdown()
-            self.server_close()
-            thread.join()
-
     def write_config(self, cluster: str, file: Path) -> None:
         """For --authentication-token-webhook-config-file of that cluster's API server."""
-        where = f"http://127.0.0.1:{self.server_address[1]}/{cluster}"
+        where = f"{self.address}/{cluster}"
         config = {
             "apiVersion": "v1",
             "kind": "Config",

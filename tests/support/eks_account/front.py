@@ -11,17 +11,15 @@ import http.client
 import re
 import threading
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.eks_account.rest_json import Answer, RestJson
+from tests.support.eks_account.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.eks_account.eks_service import Eks
 
 SCOPE = re.compile(r"(?:Credential=|X-Amz-Credential=)[^/]+(?:/|%2F)\d{8}(?:/|%2F)[^/%]+(?:/|%2F)([a-z0-9-]+)")
@@ -37,10 +35,7 @@ class Calls:
     denied: set[str] = field(default_factory=set)
 
 
-class Front(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
+class Front(Server):
     def __init__(self, eks: Eks, moto: tuple[str, int]) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
         self.eks = RestJson("eks", eks)
@@ -48,21 +43,6 @@ class Front(ThreadingHTTPServer):
         self.calls = Calls()
         # One account's control planes are one thing; the service's own threads are not imitated.
         self.turn = threading.Lock()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    @contextmanager
-    def serving(self) -> Iterator[Front]:
-        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.shutdown()
-            self.server_close()
-            thread.join()
 
 
 class _Request(BaseHTTPRequestHandler):
