@@ -1,5 +1,7 @@
 """The kubelet of Flux's controllers on a bare cluster: starts each as a process once its Deployment has a pod.
 
+It also starts again what has ended: a bare cluster stands in for a cloud's, whose control plane mends itself.
+
 Runs as a process of its cluster: `python -m karrots.engine.starter FOLDER`. Pods are simulated and run nothing, so what
 nodes would do is done here: a controller starts when a pod of its Deployment is Ready, which takes a node.
 """
@@ -32,6 +34,8 @@ def running_pods(kube: Kube) -> list[str]:
 def look(cluster_id: str, kube: Kube, known: Collection[str]) -> Collection[str]:
     """Start what is new; answers what is started. What cannot be done now is tried again at the next look."""
     try:
+        if mended := cluster.tend(cluster_id):
+            _say(f"started again {', '.join(mended)}")
         found = running_pods(kube)
         if set(found) <= set(known):
             return known

@@ -76,7 +76,7 @@ class Cloud:
         return None
 
     def tend(self, record: Record) -> list[str]:
-        return cluster.tend(ID)
+        return []
 
 
 class NodeComesLate(RecordingReporter):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,3 +147,12 @@ def test_stop_and_up_again_bring_back_what_was_deployed(fleet: Fleet, given: Com
     state = json.loads((status.folder / "state.json").read_text())
     assert (state["bare"], state["deployed"]) == (True, list(components.FLUX))
     assert cluster.down("01a").processes == running
+
+
+def test_a_bare_cluster_mends_itself(fleet: Fleet) -> None:
+    fleet.up(bare=True)
+    before = pids()
+    os.kill(before["kube-controller-manager"], signal.SIGKILL)
+    eventually(lambda: pids()["kube-controller-manager"] != before["kube-controller-manager"])
+    eventually(lambda: engine.required().alive)
+    assert pids()["etcd"] == before["etcd"]
