@@ -28,7 +28,13 @@ NOBODY = "1"
 REFUSED = "Error acquiring the state lock"
 LOCK_INFO = "Lock Info:"
 STALE_PLAN = "Saved plan is stale"
-BEFORE_THE_LOCK = frozenset({"version", "log", "diagnostic", "init_output"})
+# What Terraform says between taking the lock and giving it back. Before it stands, among others, that it is being taken
+# (`state_lock_acquire`), when that is slow; after it the sum of an apply, and its outputs.
+UNDER_THE_LOCK = frozenset({
+    "refresh_start", "refresh_complete", "planned_change", "resource_drift", "apply_start", "apply_progress",
+    "apply_complete", "apply_errored", "provision_start", "provision_progress", "provision_complete",
+    "provision_errored", "ephemeral_op_start", "ephemeral_op_progress", "ephemeral_op_complete",
+})  # fmt: skip
 FIELD = re.compile(r"^[\s│]*(ID|Operation|Who|Created):[ \t]+(\S.*?)\s*$", re.MULTILINE)
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?: \+0000 UTC|Z)")
 
@@ -121,7 +127,7 @@ def held_since(line: str) -> datetime | None:
         message: dict[str, Any] = json.loads(line)
         kind = message["type"]
         stale = kind == "diagnostic" and message["diagnostic"]["summary"] == STALE_PLAN
-        return moment(message["@timestamp"]) if stale or kind not in BEFORE_THE_LOCK else None
+        return moment(message["@timestamp"]) if stale or kind in UNDER_THE_LOCK else None
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 
 from karrots import computer
 from karrots.adapters import terraform_lock as locks
+from karrots.adapters.process import Completed
+from karrots.adapters.terraform_cloud import CloudState
 from karrots.adapters.terraform_lock import LockInfo, Note, StateHeld
+from karrots.adapters.terraform_store import StateStore
 from karrots.errors import Diagnostic
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 DETAIL = """Error message: writing "gs://b/l" failed: googleapi: Error 412: conditionNotMet
 
@@ -79,7 +83,7 @@ def line(kind: str, **more: object) -> str:
     return json.dumps({"type": kind, "@timestamp": "2026-11-21T16:45:05.155972Z", **more})
 
 
-@pytest.mark.parametrize("kind", ["planned_change", "refresh_start", "apply_start", "change_summary"])
+@pytest.mark.parametrize("kind", ["planned_change", "refresh_start", "apply_start", "provision_progress"])
 def test_what_is_said_only_under_the_lock(kind: str) -> None:
     assert locks.held_since(line(kind)) == THEN
 
@@ -91,8 +95,9 @@ def test_a_stale_plan_is_found_under_the_lock() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        line("version"), line("log"), line("init_output"), line("diagnostic", diagnostic={"summary": "no"}),
-        '{"type": "planned_change"}', "not JSON", "[]",
+        line("version"), line("log"), line("init_output"), line("state_lock_acquire"), line("state_lock_release"),
+        line("change_summary"), line("outputs"), line("a kind of a later version"),
+        line("diagnostic", diagnostic={"summary": "no"}), '{"type": "planned_change"}', "not JSON", "[]",
     ],
 )  # fmt: skip
 def test_what_is_said_without_it(text: str) -> None:
@@ -139,6 +144,26 @@ def test_a_note_that_cannot_be_read_proves_nothing(tmp_path: Path, text: str) ->
     (tmp_path / "note.json").write_bytes(text.encode("latin-1"))
     assert locks.read_note(tmp_path / "note.json") is None
     assert locks.read_note(tmp_path / "none.json") is None
+
+
+@pytest.mark.parametrize("kind", ["state_lock_acquire", "outputs"])
+def test_the_lock_of_somebody_else_is_not_noted_as_ours(tmp_path: Path, kind: str) -> None:
+    """While we wait for it, or after we gave ours back, it is somebody else's, and may be older than what we hear."""
+    asked: list[str] = []
+
+    def ask(build: Callable[[Path], Sequence[str]]) -> Completed:
+        asked.append(" ".join(build(Path("terraform"))))
+        return Completed((), 1, b"", DETAIL.replace("her computer", computer.name()).encode())
+
+    state = CloudState("s3", {}, "s3://b/k", StateStore(tmp_path / "notes", "one"), "karrots apply qa")
+    state.begin(os.getpid(), tmp_path)
+    state.heard(line(kind), ask)
+    state.let_go(ask, well=False)
+    assert asked == []
+    assert not (tmp_path / "notes" / "cloud-lock.json").exists()
+    state.heard(line("planned_change"), ask)
+    state.let_go(ask, well=False)
+    assert [words.split()[-1] for words in asked] == [locks.NOBODY, "1700000000000005"]
 
 
 def test_a_lock_that_does_not_say_whose_it_is() -> None:
