@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from karrots.adapters.kube import Access
     from karrots.fleet.record import Record
     from karrots.providers.base import Check
+    from karrots.spec import fleet
     from karrots.spec.cluster import ClusterSpec
     from tests.support.ssh_host import SshHost
 
@@ -66,10 +67,12 @@ class Cloud:
     NAME = "cloud"
     CLUSTER_RESOURCES = ("terraform_data.cluster",)
 
-    def preflight(self, spec: ClusterSpec, record: Record) -> list[Check]:
+    def preflight(
+        self, spec: ClusterSpec, record: Record, settings: fleet.Cloud | None, parent: Record | None
+    ) -> list[Check]:
         return []
 
-    def access(self, record: Record, outputs: Mapping[str, Any]) -> Access:
+    def access(self, record: Record, outputs: Mapping[str, Any], settings: fleet.Cloud | None) -> Access:
         return cluster.access(ID)
 
     def git_access(self, record: Record, remote_url: str | None) -> GitAccess | None:

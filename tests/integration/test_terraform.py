@@ -35,7 +35,7 @@ from karrots.errors import ExitCode, Refused, ToolFailed
 from tests.support.terraform import lock_info, root, state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 MANY = """
 variable "count_of" { type = number }
@@ -521,10 +521,10 @@ def test_init_waits_while_another_fills_the_provider_cache(
     made = Root(root(tmp_path / "run", MANY, {"count_of": 1}), tool, state=server)
     stream = made._stream
 
-    def while_initialising(verb: str, argv: list[str]) -> terraform._Heard:
+    def while_initialising(verb: str, argv: list[str], accepted: Sequence[int]) -> terraform._Heard:
         with (tmp_path / "providers" / ".karrots-init.lock").open() as guard, pytest.raises(BlockingIOError):
             fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return stream(verb, argv)
+        return stream(verb, argv, accepted)
 
     monkeypatch.setattr(made, "_stream", while_initialising)
     made.init()
