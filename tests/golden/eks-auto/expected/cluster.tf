@@ -27,7 +27,7 @@ resource "aws_eks_cluster" "cluster" {
     # Nodes always use the private address, so that narrowing the public one never cuts them off.
     endpoint_private_access = true
     endpoint_public_access  = var.network.api == "public"
-    public_access_cidrs     = var.network.api == "public" && length(var.api_access) > 0 ? var.api_access : null
+    public_access_cidrs     = length(var.api_access) > 0 ? var.api_access : ["0.0.0.0/0"]
   }
 
   # EKS Auto Mode is these three switches, all on or all off: off is said aloud, as leaving a block out would not
