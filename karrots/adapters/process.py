@@ -29,6 +29,7 @@ MOST_OUTPUT = 256 << 20  # bytes
 LOOK_SECONDS = 0.2
 AT_ONCE = 4096  # bytes that an empty pipe takes on every system
 TIDY_SECONDS = 2.0
+GONE_LOOK_SECONDS = 0.005
 CANNOT_EXECUTE = 126  # as shells say it
 
 # What a program may inherit: enough to find tools, a home, a locale and a proxy, and no credentials by accident.
@@ -162,6 +163,16 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
+    _until_gone(child.pid)
+
+
+def _until_gone(group: int) -> None:
+    """Who is killed is not gone yet. What nobody buries stays in its group for ever, so this has an end."""
+    end = time.monotonic() + TIDY_SECONDS
+    with suppress(ProcessLookupError):
+        while time.monotonic() < end:
+            os.killpg(group, 0)
+            time.sleep(GONE_LOOK_SECONDS)
 
 
 def failed(completed: Completed) -> ToolFailed:

@@ -79,3 +79,22 @@ def test_a_program_that_is_slow_to_read_gets_all_of_it(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("size", [1, 1 << 20])
 def test_a_program_that_does_not_read_at_all(size: int) -> None:
     assert process.run([sys.executable, "-c", ""], stdin=b"x" * size).status == 0
+
+
+# The leader ends at once when it is asked to, and the others are killed after it: a kill is not waited for by itself.
+WITH_MANY = """
+import os, signal, subprocess, sys, time
+open('leader', 'w').write(str(os.getpid()))
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for _ in range(100):
+    subprocess.Popen(["sleep", "60"])
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+time.sleep(60)
+"""
+
+
+def test_when_it_has_ended_so_has_its_whole_group(tmp_path: Path) -> None:
+    with pytest.raises(TimedOut):
+        process.run([sys.executable, "-c", WITH_MANY], cwd=tmp_path, timeout=2)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(int((tmp_path / "leader").read_text()), 0)
