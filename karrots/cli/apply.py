@@ -11,7 +11,7 @@ def command(
     session: Session,
     name: OptionalName = None,
     wait: WaitFor = Wait.ready,
-    timeout: Timeout = 300.0,
+    timeout: Timeout = None,
     take_over: TakeOver = "",
     yes: Yes = False,
 ) -> None:

@@ -27,9 +27,9 @@ def cluster_names(incomplete: str) -> Iterator[tuple[str, str]]:
             yield record.name, f"{record.provider} · {record.branch} · {record.phase}"
 
 
-def number(value: float) -> float:
+def number(value: float | None) -> float | None:
     """`nan` lies between any two bounds, and would never be over."""
-    if math.isnan(value):
+    if value is not None and math.isnan(value):
         raise typer.BadParameter("it is not a number of seconds")
     return value
 
@@ -61,8 +61,16 @@ On = Annotated[
 ]
 WaitFor = Annotated[Wait, typer.Option("--wait", help="How far to go before returning.")]
 Timeout = Annotated[
-    float,
-    typer.Option("--timeout", metavar="SECONDS", min=1, max=7200, callback=number, help="How long to wait at most."),
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=1,
+        max=7200,
+        callback=number,
+        help="How long one wait may last: 300, to destroy 120; in a cloud 900.",
+        show_default=False,
+    ),
 ]
 TakeOver = Annotated[
     str,

@@ -28,7 +28,7 @@ def command(
     ttl: Ttl = None,
     on: On = None,
     wait: WaitFor = Wait.ready,
-    timeout: Timeout = 300.0,
+    timeout: Timeout = None,
     dry_run: DryRun = False,
     take_over: TakeOver = "",
     yes: Yes = False,

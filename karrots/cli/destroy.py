@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @verb
 def command(
-    session: Session, name: OptionalName = None, yes: Yes = False, timeout: Timeout = 120.0, take_over: TakeOver = ""
+    session: Session, name: OptionalName = None, yes: Yes = False, timeout: Timeout = None, take_over: TakeOver = ""
 ) -> None:
     """Destroy a cluster and prove that nothing is left.
 

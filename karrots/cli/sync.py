@@ -5,7 +5,7 @@ from karrots.cli.session import Session, verb
 
 
 @verb
-def command(session: Session, name: OptionalName = None, timeout: Timeout = 300.0) -> None:
+def command(session: Session, name: OptionalName = None, timeout: Timeout = None) -> None:
     """Ask Flux to look now, and wait until it is Ready.
 
     Nothing is pushed: commit first (and push, where the cluster reads a remote).

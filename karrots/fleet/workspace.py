@@ -16,6 +16,7 @@ from karrots.fleet.ledger import Ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from karrots.fleet.record import Record
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud, FleetSpec
 
@@ -81,6 +82,12 @@ class Workspace:
     def known(self) -> Ledger:
         """For reading what this clone already knows: no settings are read, no network is used."""
         return Ledger(self.repo, None)
+
+    def parent_of(self, record: Record) -> Record | None:
+        """The cluster it was branched from, while that lives."""
+        named = record.parent
+        found = self.known.find(named.name) if named else None
+        return found if found is not None and named is not None and found.id == named.id else None
 
     def directory(self) -> str:
         """The cluster directory `start` is in, e.g. 'clusters/qa'. Raises NotFound."""

@@ -36,7 +36,7 @@ class Synced:
     seconds: float
 
 
-def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float, take_over: str = "") -> Cluster:
+def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float | None, take_over: str = "") -> Cluster:
     """Infrastructure and Flux; `take_over` is the id of an operation past its lease."""
     workspace, record = named(settings, name, fresh=True)
     refuse_leaving(record)
@@ -49,7 +49,7 @@ def apply(settings: Settings, name: str | None, *, wait: Wait, timeout: float, t
     return finish(ctx)
 
 
-def sync(settings: Settings, name: str | None, *, timeout: float) -> Synced:
+def sync(settings: Settings, name: str | None, *, timeout: float | None) -> Synced:
     """Flux alone: look now, and wait."""
     workspace, record = named(settings, name, fresh=False)
     refuse_leaving(record)
@@ -89,7 +89,7 @@ def named(settings: Settings, name: str | None, *, fresh: bool) -> tuple[Workspa
     return workspace, found[0]
 
 
-def context_for(settings: Settings, workspace: Workspace, record: Record, verb: str, timeout: float) -> Context:
+def context_for(settings: Settings, workspace: Workspace, record: Record, verb: str, timeout: float | None) -> Context:
     """The run begins here, when all that can be refused without one has been looked at."""
     commit = workspace.repo.branch_commit(record.branch)
     if commit is None:
@@ -101,4 +101,5 @@ def context_for(settings: Settings, workspace: Workspace, record: Record, verb: 
         )
     spec = workspace.spec_at(commit, record.directory, record.overrides)
     place, run = provider(record.provider), settings.run(verb, record.name)
-    return Context(workspace, run, record, place, spec, commit, commit, settings.ask, timeout)
+    patience = place.PATIENCE.up if timeout is None else timeout
+    return Context(workspace, run, record, place, spec, commit, commit, settings.ask, patience)

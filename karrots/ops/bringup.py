@@ -49,7 +49,7 @@ class Options:
     ttl: str | None = None
     on: str | None = None
     wait: Wait = Wait.ready
-    timeout: float = 300.0
+    timeout: float | None = None
     dry_run: bool = False
     take_over: str = ""
 
@@ -229,9 +229,8 @@ def bring_up(
     settings.reporter.emit(OperationStarted(run.verb, record.name, about, run.id))
     spec = workspace.spec_at(commit, record.directory, record.overrides)
     place = provider(record.provider)
-    context = Context(
-        workspace, run, record, place, spec, commit, commit, settings.ask, options.timeout, options.take_over
-    )
+    patience = place.PATIENCE.up if options.timeout is None else options.timeout
+    context = Context(workspace, run, record, place, spec, commit, commit, settings.ask, patience, options.take_over)
     steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found, change, options.take_over)]
     steps += [PushBranch()] if pushes else []
     steps += towards_ready(options.wait)

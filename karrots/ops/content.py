@@ -110,12 +110,13 @@ def identity(settings: Settings, name: str | None, *, save: bool) -> Identity:
 
     workspace, record = named(settings, name, fresh=False)
     place = provider(record.provider)
+    spec = workspace.spec_at(record.branch, record.directory, record.overrides)
     path = f"{record.directory}/terraform/{rendering.IDENTITY_FILE}"
     if save:
         if not (workspace.repo.root / path).parent.is_dir():
             raise UsageError(f"there is no '{record.directory}/terraform'", hint="karrots render")
-        write({path: identity_text(record, place, workspace)}, workspace.repo.root)
-    return Identity(record.name, path, identity_variables(record, place, workspace))
+        write({path: identity_text(record, place, workspace, spec)}, workspace.repo.root)
+    return Identity(record.name, path, identity_variables(record, place, workspace, spec))
 
 
 def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:

@@ -45,7 +45,9 @@ class Receipt:
     place: str
 
 
-def destroy(settings: Settings, name: str, *, named: bool, yes: bool, timeout: float, take_over: str = "") -> Receipt:
+def destroy(
+    settings: Settings, name: str, *, named: bool, yes: bool, timeout: float | None, take_over: str = ""
+) -> Receipt:
     """`named`: the person gave the name; a cluster found from the directory is never destroyed by --yes alone.
 
     `take_over` is the id of an operation past its lease.
@@ -133,13 +135,15 @@ def within_reach(workspace: Workspace, record: Record) -> None:
     terraform.locate()
 
 
-def context_of_removal(settings: Settings, workspace: Workspace, record: Record, timeout: float) -> Context:
+def context_of_removal(settings: Settings, workspace: Workspace, record: Record, timeout: float | None) -> Context:
     """What was applied is read from the ledger, so that a deleted story branch is no hindrance."""
     rev, directory = applied_content(workspace.repo, record)
     spec = workspace.spec_at(rev, directory, record.overrides)
     commit = record.applied.commit if record.applied else ""
     run = settings.run("destroy", record.name)
-    ctx = Context(workspace, run, record, provider(record.provider), spec, commit, rev, settings.ask, timeout)
+    place = provider(record.provider)
+    patience = place.PATIENCE.down if timeout is None else timeout
+    ctx = Context(workspace, run, record, place, spec, commit, rev, settings.ask, patience)
     ctx.content_directory = directory
     return ctx
 

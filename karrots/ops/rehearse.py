@@ -101,7 +101,7 @@ def of_directory(settings: Settings, recorded: Sequence[Recorded], variables: Se
     directory = workspace.directory()
     spec = present_spec(workspace, directory)
     record = imagined(workspace, directory, spec.provider)
-    identity = identity_text(record, provider(spec.provider), workspace)
+    identity = identity_text(record, provider(spec.provider), workspace, spec)
     run = settings.run("rehearse", directory)
     source = places.private_folder(run.folder / "source")
     if is_rendered(spec, provider(spec.provider)):

@@ -64,6 +64,18 @@ class Swept:
 
 
 @dataclass(frozen=True)
+class Patience:
+    """Seconds that a wait inside of a verb may last when nobody says otherwise: on the way up, and on the way down."""
+
+    up: float
+    down: float
+
+
+# Nodes of a cloud take minutes to join, and what balances load takes minutes to let its network go.
+OF_A_CLOUD = Patience(up=900.0, down=900.0)
+
+
+@dataclass(frozen=True)
 class Price:
     """`hourly` is what all of it costs an hour."""
 
@@ -102,6 +114,9 @@ class Provider(Protocol):
     @property
     def CLUSTER_RESOURCES(self) -> tuple[str, ...]: ...  # noqa: N802
 
+    @property
+    def PATIENCE(self) -> Patience: ...  # noqa: N802
+
     def preflight(
         self, spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None
     ) -> list[Check]:
@@ -110,10 +125,13 @@ class Provider(Protocol):
     def estimate(self, spec: ClusterSpec, record: Record) -> Estimate | None:
         """Of a cluster that is not made yet; None where it costs nothing. No network is used."""
 
-    def variables(self, record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
+    def variables(
+        self, record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+    ) -> Mapping[str, Any]:
         """What the provider adds to identity.auto.tfvars.json.
 
-        `settings` are its section of karrots.yaml; `repository` is the git directory of the fleet.
+        `settings` are its section of karrots.yaml; `repository` is the git directory of the fleet; `shared` is the
+        cluster whose network this one lives in, where it has none of its own.
         """
 
     def access(self, record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:

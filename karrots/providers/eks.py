@@ -15,12 +15,10 @@ from karrots.adapters import aws_eks, aws_removal
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_account import caller
 from karrots.adapters.aws_inventory import ID, Found, Kind, Whose, find, own_vpcs
-from karrots.adapters.flux import GitAccess
 from karrots.adapters.kube import Access
-from karrots.errors import Failed
 from karrots.fleet.cloud_names import names
 from karrots.providers import eks_preflight, eks_prices
-from karrots.providers.base import Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
 from karrots.providers.releasing import release
 from karrots.spec import fleet
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 
 NAME = "eks"
 CLUSTER_RESOURCES = ("aws_eks_cluster.cluster",)
+PATIENCE = OF_A_CLOUD
 NODE_GROUPS = ("aws_eks_node_group",)
 ADDONS = ("aws_eks_addon",)
 
@@ -77,8 +76,16 @@ def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
     return eks_prices.estimate(spec, record.region)
 
 
-def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
-    return identity_variables(record, settings)
+def variables(
+    record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+) -> Mapping[str, Any]:
+    return identity_variables(record, settings, network_of(shared, settings) if shared is not None else None)
+
+
+def network_of(parent: Record, settings: Cloud | None) -> Mapping[str, Any]:
+    """As EKS says now; of a cluster that is not there nothing, which preflight refuses and a destroy can do with."""
+    found = living(door(parent, settings), parent)
+    return {"vpc_id": found.vpc, "subnet_ids": sorted(found.subnets)} if found else {"vpc_id": "", "subnet_ids": []}
 
 
 def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
@@ -101,14 +108,8 @@ def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
     return aws_eks.tokens(door(record, settings), name_of(record))
 
 
-def git_access(record: Record, remote_url: str | None) -> GitAccess:
-    if remote_url is None:
-        raise Failed(
-            f"Flux in '{record.name}' cannot reach the fleet repository",
-            why="it has no remote, and a cluster in a cloud cannot read this computer",
-            hint="git remote add origin https://…",
-        )
-    return GitAccess(remote_url)
+def git_access(record: Record, remote_url: str | None) -> None:
+    """As git.access of karrots.yaml says."""
 
 
 def lost(record: Record) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from karrots.adapters import aws_account, aws_bucket, aws_eks
+from karrots.adapters import aws_account, aws_eks
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_account import ADDRESSES, CLUSTERS, NAT_GATEWAYS, VCPUS, VPCS, Quota
 from karrots.adapters.aws_errors import AwsDenied, AwsExtraMissing, AwsLoginNeeded
@@ -239,34 +239,6 @@ def parents_ranges(question: Question, parent: Record) -> list[str]:
     return sorted({*leased, *live})
 
 
-def state(question: Question) -> list[Check]:
-    wanted = question.settings.state
-    if wanted is None:
-        return [Check("state bucket", ok=True, found="none: the state is kept on this computer")]
-    account = question.record.account or question.settings.account
-    found = aws_bucket.bucket(question.aws, wanted.bucket, account, wanted.region or "")
-    return [bucket_row(found, wanted.region or question.aws.region)]
-
-
-def bucket_row(found: aws_bucket.Bucket, region: str) -> Check:
-    place = f"s3://{found.name}"
-    if not found.there:
-        hint = "karrots doctor   (it makes the bucket after a yes)"
-        return Check("state bucket", ok=False, found=f"{place} is not there", hint=hint)
-    if not found.ours:
-        hint = "name a bucket of this account under providers.eks.state in karrots.yaml"
-        return Check("state bucket", ok=False, found=f"{place} is another account's, or may not be read", hint=hint)
-    if found.region != region:
-        hint = "correct providers.eks.state.region in karrots.yaml"
-        return Check("state bucket", ok=False, found=f"{place} is in another region than {region}", hint=hint)
-    kept = {"versioning": found.versioned, "encryption": found.encrypted, "public access blocked": found.private}
-    lacking = [what for what, there in kept.items() if not there]
-    if lacking:
-        hint = "karrots doctor   (it sets what is missing after a yes)"
-        return Check("state bucket", ok=False, found=f"{place} lacks {', '.join(lacking)}", hint=hint)
-    return Check("state bucket", ok=True, found=f"{place}, versioned, encrypted, locked by a file")
-
-
 def name(question: Question) -> list[Check]:
     if question.there is not None and not question.is_made:
         hint = (
@@ -286,7 +258,6 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("zones", zones),
     ("instance types", machines),
     ("address range", addresses),
-    ("state bucket", state),
     (CLUSTERS.what, quota_of(CLUSTERS, lambda _: 1)),
     (VPCS.what, quota_of(VPCS, vpcs_needed)),
     (ADDRESSES.what, quota_of(ADDRESSES, nat_needed)),

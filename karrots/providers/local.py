@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from karrots import computer, places
 from karrots.adapters.flux import GitAccess
 from karrots.errors import KarrotsError, Refused
-from karrots.providers.base import Check, Footprint, Leftover, Part, Swept
+from karrots.providers.base import Check, Footprint, Leftover, Part, Patience, Swept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "local"
 CLUSTER_RESOURCES = ("terraform_data.cluster",)
+PATIENCE = Patience(up=300.0, down=120.0)
 
 
 def preflight(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None) -> list[Check]:
@@ -42,7 +43,9 @@ def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
     return None
 
 
-def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
+def variables(
+    record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+) -> Mapping[str, Any]:
     return {
         "engine_home": str(places.engine_clusters()),
         "repository": str(repository),

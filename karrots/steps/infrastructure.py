@@ -33,13 +33,17 @@ BACKEND_FILE = "karrots_override.tf"
 STOPPING = "Terraform finishes what it is doing, and its state is saved; a second Ctrl-C does not wait for that"
 
 
-def identity_variables(record: Record, provider: Provider, workspace: Workspace) -> dict[str, object]:
-    settings = workspace.settings.providers.cloud(record.provider)
-    return {**identity.terraform_variables(record), **provider.variables(record, settings, workspace.repo.git_dir)}
+def identity_variables(
+    record: Record, provider: Provider, workspace: Workspace, spec: ClusterSpec
+) -> dict[str, object]:
+    settings = workspace.section(record.provider)
+    shared = workspace.parent_of(record) if spec.network.mode == "shared" else None
+    own = provider.variables(record, settings, workspace.repo.git_dir, shared)
+    return {**identity.terraform_variables(record), **own}
 
 
-def identity_text(record: Record, provider: Provider, workspace: Workspace) -> str:
-    return json.dumps(identity_variables(record, provider, workspace), indent=2, sort_keys=True) + "\n"
+def identity_text(record: Record, provider: Provider, workspace: Workspace, spec: ClusterSpec) -> str:
+    return json.dumps(identity_variables(record, provider, workspace, spec), indent=2, sort_keys=True) + "\n"
 
 
 def is_rendered(spec: ClusterSpec, provider: Provider) -> bool:
@@ -63,7 +67,7 @@ class RenderRoot:
                 files.write(folder / path, text, durable=False)
         else:
             ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
-        identity_file = identity_text(ctx.record, ctx.provider, ctx.workspace)
+        identity_file = identity_text(ctx.record, ctx.provider, ctx.workspace, ctx.spec)
         files.write(folder / rendering.IDENTITY_FILE, identity_file, durable=False)
         files.write(folder / BACKEND_FILE, backends.override(backends.of(ctx.record)), durable=False)
         ctx.root = open_root(ctx, folder)

@@ -57,7 +57,7 @@ def checks(ctx: Context) -> list[Check]:
         git_identity(ctx.workspace.repo.identity()),
         terraform_tool(),
         disk_space(),
-        *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, parent_of(ctx)),
+        *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, ctx.workspace.parent_of(ctx.record)),
         *flux_components(ctx),
         *state_check.reachable(ctx),
         *flux_git(ctx),
@@ -72,12 +72,6 @@ def expected(ctx: Context) -> Record:
     pool = ctx.workspace.settings.addresses
     taken = [record.network for record in ctx.workspace.known.records() if record.network]
     return replace(ctx.record, network=addresses.lease(pool.pool, pool.prefix, taken))
-
-
-def parent_of(ctx: Context) -> Record | None:
-    parent = ctx.record.parent
-    found = ctx.workspace.known.find(parent.name) if parent else None
-    return found if found is not None and parent is not None and found.id == parent.id else None
 
 
 def git_identity(found: tuple[str, str] | None) -> Check:

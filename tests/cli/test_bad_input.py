@@ -314,12 +314,12 @@ def test_c_is_where_the_command_stands(fleet: Fleet, tmp_path: Path, karrots: Co
     assert told.out == "clusters/qa: clean\n"
 
 
-def test_a_provider_that_makes_no_clusters_yet(fleet: Fleet, refused: Refusal) -> None:
+def test_a_cloud_that_karrots_yaml_says_nothing_of(fleet: Fleet, refused: Refusal) -> None:
     fleet.edit("clusters/qa/cluster.yaml", "provider: local", "provider: eks")
     for words in (("create",), ("branch", "feature/x")):
-        told = refused(*words, code=ExitCode.USAGE)
-        assert "'eks'" in told.err
-        assert "--on local" in told.err
+        told = refused(*words, code=ExitCode.PREFLIGHT_FAILED)
+        assert "it says nothing of providers.eks" in told.err
+        assert "add providers.eks (account, region, state.bucket) to karrots.yaml" in told.err
 
 
 def test_a_provider_nobody_knows(refused: Refusal) -> None:

@@ -170,11 +170,11 @@ def test_a_branch_that_is_gone(fleet: Fleet, refused: Refusal) -> None:
 
 
 def test_a_provider_this_version_does_not_have(fleet: Fleet, karrots: CommandLine, refused: Refusal) -> None:
-    fleet.known("cloud", provider="eks", host="")
+    fleet.known("cloud", provider="moon", host="")
     told = refused("destroy", "cloud", "--yes", code=ExitCode.USAGE)
-    assert "cannot make clusters of provider 'eks'" in told.err
+    assert "cannot make clusters of provider 'moon'" in told.err
     assert "pip install --upgrade karrots" in told.err
-    assert "cannot make clusters of provider 'eks'" in karrots("show", "cloud", cwd=fleet.qa).out
+    assert "cannot make clusters of provider 'moon'" in karrots("show", "cloud", cwd=fleet.qa).out
     assert "no answer" in karrots("status", cwd=fleet.qa).out
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from karrots import clock, effects, faults
 from karrots.adapters import aws as door
-from karrots.adapters import aws_account, aws_bucket, aws_eks
+from karrots.adapters import aws_account, aws_eks
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_errors import (
     AwsDenied,
@@ -25,8 +25,8 @@ from karrots.adapters.aws_errors import (
     AwsWrongAccount,
 )
 from karrots.errors import ExitCode, KarrotsError
-from tests.integration.aws.planted import IMAGE
 from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, json_said, refused, refused_xml
+from tests.support.aws_planted import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,21 +300,3 @@ def test_making_a_token_asks_nobody(aws: Aws, cloud: Cloud) -> None:
 def test_versions_on_offer(aws: Aws) -> None:
     found = {it.name: it.supported for it in aws_eks.versions(aws)}
     assert found == {"1.36": True, "1.35": True, "1.33": False}
-
-
-def test_a_bucket_that_is_not_there(aws: Aws) -> None:
-    assert aws_bucket.bucket(aws, "nothing-here", ACCOUNT) == aws_bucket.Bucket("nothing-here", there=False)
-
-
-def test_a_bucket_of_ours_and_what_it_lacks(aws: Aws) -> None:
-    place = {"LocationConstraint": REGION}
-    aws.call("s3", "create_bucket", Bucket="states", CreateBucketConfiguration=place)
-    bare = aws_bucket.bucket(aws, "states", ACCOUNT)
-    assert (bare.there, bare.ours, bare.versioned, bare.encrypted, bare.private) == (True, True, False, False, False)
-    aws.call("s3", "put_bucket_versioning", Bucket="states", VersioningConfiguration={"Status": "Enabled"})
-    assert aws_bucket.bucket(aws, "states", ACCOUNT).versioned
-
-
-def test_a_bucket_of_another_account(aws: Aws, cloud: Cloud) -> None:
-    cloud.front.script = lambda asked: Said(403, b"", "application/xml") if asked.service == "s3" else None
-    assert aws_bucket.bucket(aws, "states", ACCOUNT) == aws_bucket.Bucket("states", there=True, ours=False)

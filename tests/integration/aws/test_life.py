@@ -13,12 +13,13 @@ from karrots import effects
 from karrots.adapters import aws_errors
 from karrots.adapters.aws_errors import AwsGarbled
 from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_state import S3Bucket
 from karrots.providers import eks
 from karrots.providers.base import Footprint
-from tests.integration.aws import planted
-from tests.integration.aws.test_preflight import bucket, of_parent, section, spec
+from tests.integration.aws.test_preflight import of_parent, section, spec
 from tests.integration.aws.test_sweep import record, surroundings
-from tests.support.aws import Asked, Cloud, Said, json_said
+from tests.support import aws_planted as planted
+from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, json_said
 
 if TYPE_CHECKING:
     from karrots.adapters.aws import Aws
@@ -30,7 +31,6 @@ PLACE: Provider = eks  # the type checker compares them
 POLICY = Path(__file__).parents[3] / "docs" / "policies" / "aws.json"
 CA_DATA = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="
 PEM = "-----BEGIN CERTIFICATE-----\n"
-__all__ = ["bucket"]
 
 
 def made(aws: Aws) -> Record:
@@ -166,7 +166,7 @@ class Heard:
         return moment
 
 
-def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, bucket: None) -> None:
+def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws) -> None:
     """Planting is done first, so that only the door's own calls are heard."""
     ours = record("qa", network="10.64.0.0/20")
     zone = planted.hosted_zone(aws, "example.com")
@@ -183,6 +183,8 @@ def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, bucket: Non
     rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": pair}
     aws.call("ec2", "authorize_security_group_ingress", GroupId=nodes, IpPermissions=[rule])
     aws.call("ec2", "authorize_security_group_egress", GroupId=nodes, IpPermissions=[rule])
+    bucket = S3Bucket("fleet-states", REGION, ACCOUNT)
+    bucket.mend("bucket")
     heard = Heard()
     effects.arm(heard)
     try:
@@ -193,6 +195,9 @@ def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, bucket: Non
         eks.reclaim(ours, footprint, None)
         eks.sweep(ours, footprint, None)
         eks.sweep(ours, Footprint(), None)
+        bucket.facts(thorough=True)
+        bucket.holds("karrots/none.tfstate")
+        bucket.remove("karrots/none.tfstate")
     finally:
         effects.arm(None)
     written = {action for it in json.loads(POLICY.read_text())["Statement"] for action in it["Action"]}

@@ -11,10 +11,10 @@ import pytest
 from karrots.fleet.record import Parent
 from karrots.providers import eks
 from karrots.spec.cluster import load_cluster
-from karrots.spec.fleet import Eks, S3State
-from tests.integration.aws import planted
+from karrots.spec.fleet import Eks
 from tests.integration.aws.test_account import temporary
 from tests.integration.aws.test_sweep import record, surroundings
+from tests.support import aws_planted as planted
 from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, json_said, refused, refused_xml
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from karrots.fleet.record import Record
     from karrots.providers.base import Check
     from karrots.spec.cluster import ClusterSpec
-
-BUCKET = "fleet-states"
 
 
 def spec(text: str = "", *, version: str = "1.36", size: str = "m5.large", count: int = 2) -> ClusterSpec:
@@ -35,7 +33,7 @@ def spec(text: str = "", *, version: str = "1.36", size: str = "m5.large", count
 
 
 def section(**changes: Any) -> Eks:
-    plain = {"account": ACCOUNT, "region": REGION, "state": S3State(bucket=BUCKET)}
+    plain = {"account": ACCOUNT, "region": REGION}
     return Eks(**{**plain, **changes})
 
 
@@ -53,21 +51,10 @@ def bad(found: dict[str, Check]) -> dict[str, Check]:
     return {what: row for what, row in found.items() if not row.ok}
 
 
-@pytest.fixture
-def bucket(aws: Aws) -> None:
-    """As it should be."""
-    aws.call("s3", "create_bucket", Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    aws.call("s3", "put_bucket_versioning", Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-    aws.call("s3", "put_bucket_encryption", Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    blocked = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
-    aws.call("s3", "put_public_access_block", Bucket=BUCKET, PublicAccessBlockConfiguration=blocked)
-
-
-def test_an_account_where_all_is_well(cloud: Cloud, bucket: None) -> None:
+def test_an_account_where_all_is_well(cloud: Cloud) -> None:
     found = rows()
     assert bad(found) == {}
-    assert {"AWS login", "AWS credentials", "AWS region", "Kubernetes version", "state bucket", "VPCs", "Elastic IPs",
+    assert {"AWS login", "AWS credentials", "AWS region", "Kubernetes version", "VPCs", "Elastic IPs",
             "NAT gateways", "vCPUs", "EKS clusters", "instance type m5.large", "address range", "cluster name",
             "zones"} == set(found)  # fmt: skip
     assert all(row.found for row in found.values())
@@ -100,14 +87,14 @@ def test_expired_credentials_are_one_row(cloud: Cloud) -> None:
     assert "has ended" in found["AWS login"].found
 
 
-def test_the_wrong_account_is_told_with_both_numbers(cloud: Cloud, bucket: None) -> None:
+def test_the_wrong_account_is_told_with_both_numbers(cloud: Cloud) -> None:
     found = bad(rows(of=record("qa", account="999999999999")))
     assert "999999999999" in found["AWS login"].found
     assert ACCOUNT in found["AWS login"].found
     assert "AWS_PROFILE" in found["AWS login"].hint
 
 
-def test_credentials_that_end_soon_are_told(cloud: Cloud, bucket: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_that_end_soon_are_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary(monkeypatch, minutes=30)
     row = bad(rows())["AWS credentials"]
     assert "end in" in row.found
@@ -137,14 +124,14 @@ def test_a_region_that_is_not_enabled_is_the_one_row(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.29", "1.99"])
-def test_a_version_that_is_not_on_offer(cloud: Cloud, bucket: None, version: str) -> None:
+def test_a_version_that_is_not_on_offer(cloud: Cloud, version: str) -> None:
     row = bad(rows(spec(version=version)))["Kubernetes version"]
     assert version in row.found
     assert "1.36" in row.hint
     assert "1.29" not in row.hint
 
 
-def test_a_version_out_of_standard_support_costs_six_times_as_much(cloud: Cloud, bucket: None) -> None:
+def test_a_version_out_of_standard_support_costs_six_times_as_much(cloud: Cloud) -> None:
     assert "out of standard support" in bad(rows(spec(version="1.33")))["Kubernetes version"].found
 
 
@@ -158,7 +145,7 @@ def test_a_version_out_of_standard_support_costs_six_times_as_much(cloud: Cloud,
         ("L-1194D53C", "EKS clusters", 0),
     ],
 )
-def test_a_quota_that_is_used_up(cloud: Cloud, bucket: None, code: str, what: str, limit: int) -> None:
+def test_a_quota_that_is_used_up(cloud: Cloud, code: str, what: str, limit: int) -> None:
     """The account has a VPC of its own, and two m5.large have four vCPUs."""
     cloud.front.quotas[code] = limit
     found = bad(rows())
@@ -168,7 +155,7 @@ def test_a_quota_that_is_used_up(cloud: Cloud, bucket: None, code: str, what: st
     assert "karrots ls" in found[what].hint
 
 
-def test_what_is_made_already_needs_no_more(cloud: Cloud, aws: Aws, bucket: None) -> None:
+def test_what_is_made_already_needs_no_more(cloud: Cloud, aws: Aws) -> None:
     """A second run, or apply, in an account that the first one has filled."""
     ours = record("qa", network="10.64.0.0/20")
     mine = surroundings(aws, ours, 20, marked=True)
@@ -179,17 +166,17 @@ def test_what_is_made_already_needs_no_more(cloud: Cloud, aws: Aws, bucket: None
     assert set(bad(rows(of=ours))) == {"VPCs"}
 
 
-def test_a_network_of_the_parents_needs_no_vpc(cloud: Cloud, bucket: None) -> None:
+def test_a_network_of_the_parents_needs_no_vpc(cloud: Cloud) -> None:
     cloud.front.quotas |= {"L-F678F1CE": 1, "L-0263D0A3": 0, "L-FE5A380F": 0}
     assert bad(rows(spec("network:\n  mode: shared\n"))) == {}
 
 
-def test_a_machine_that_the_region_does_not_have(cloud: Cloud, bucket: None) -> None:
+def test_a_machine_that_the_region_does_not_have(cloud: Cloud) -> None:
     row = bad(rows(spec(size="x9.huge")))["instance type x9.huge"]
     assert "cluster.yaml" in row.hint
 
 
-def test_a_machine_that_one_of_the_zones_does_not_have(cloud: Cloud, bucket: None) -> None:
+def test_a_machine_that_one_of_the_zones_does_not_have(cloud: Cloud) -> None:
     text = (
         "<DescribeInstanceTypeOfferingsResponse xmlns='http://ec2.amazonaws.com/doc/2016-11-15/'>"
         "<instanceTypeOfferingSet><item><instanceType>m5.large</instanceType><location>eu-central-1a</location>"
@@ -207,13 +194,13 @@ def of_parent(parent: Record) -> Record:
     return record("qa", network="10.64.0.0/20", parent=Parent(name=parent.name, id=parent.id, commit="0" * 40))
 
 
-def test_a_range_that_overlaps_the_one_the_parent_leased(cloud: Cloud, bucket: None) -> None:
+def test_a_range_that_overlaps_the_one_the_parent_leased(cloud: Cloud) -> None:
     parent = record("parent", network="10.64.8.0/21")
     row = bad(rows(of=of_parent(parent), parent=parent))["address range"]
     assert "10.64.8.0/21 of 'parent'" in row.found
 
 
-def test_a_range_that_overlaps_what_the_parent_has_by_now(cloud: Cloud, aws: Aws, bucket: None) -> None:
+def test_a_range_that_overlaps_what_the_parent_has_by_now(cloud: Cloud, aws: Aws) -> None:
     """Somebody gave its VPC a second range."""
     parent = record("parent", network="10.99.0.0/16")
     theirs = surroundings(aws, parent, 99, marked=True)
@@ -227,32 +214,13 @@ def test_a_range_that_overlaps_what_the_parent_has_by_now(cloud: Cloud, aws: Aws
     assert bad(rows(of=apart, parent=parent)) == {}
 
 
-def test_a_bucket_that_is_not_there(cloud: Cloud) -> None:
-    row = bad(rows())["state bucket"]
-    assert "is not there" in row.found
-    assert "karrots doctor" in row.hint
-
-
-def test_a_bucket_that_is_not_ours(cloud: Cloud, bucket: None) -> None:
-    def answer(asked: Asked) -> Said | None:
-        return Said(403, b"", "application/xml") if asked.service == "s3" else None
-
-    cloud.front.script = answer
-    assert "another account's" in bad(rows())["state bucket"].found
-
-
-def test_a_bucket_that_keeps_no_versions(cloud: Cloud, aws: Aws, bucket: None) -> None:
-    aws.call("s3", "put_bucket_versioning", Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
-    assert bad(rows())["state bucket"].found == f"s3://{BUCKET} lacks versioning"
-
-
-def test_a_name_that_another_cluster_has(cloud: Cloud, aws: Aws, bucket: None) -> None:
+def test_a_name_that_another_cluster_has(cloud: Cloud, aws: Aws) -> None:
     other = surroundings(aws, record("qa"), 20, marked=True)
     planted.cluster(aws, "qa", other.id, other.subnets)
     assert "not of this fleet's record" in bad(rows())["cluster name"].found
 
 
-def test_what_may_not_be_looked_at_is_no_reason_to_stop(cloud: Cloud, bucket: None) -> None:
+def test_what_may_not_be_looked_at_is_no_reason_to_stop(cloud: Cloud) -> None:
     def answer(asked: Asked) -> Said | None:
         return refused("AccessDeniedException", status=400) if asked.service == "servicequotas" else None
 
@@ -263,7 +231,7 @@ def test_what_may_not_be_looked_at_is_no_reason_to_stop(cloud: Cloud, bucket: No
     assert "servicequotas:GetServiceQuota" in found["VPCs"].hint
 
 
-def test_a_service_that_answers_garbage_is_told_in_its_row(cloud: Cloud, bucket: None) -> None:
+def test_a_service_that_answers_garbage_is_told_in_its_row(cloud: Cloud) -> None:
     def answer(asked: Asked) -> Said | None:
         return Said(200, b"<html>", "text/html") if "cluster-versions" in asked.action else None
 
@@ -274,7 +242,7 @@ def test_a_service_that_answers_garbage_is_told_in_its_row(cloud: Cloud, bucket:
     assert found["Kubernetes version"].hint
 
 
-def test_throttling_is_told_in_its_row(cloud: Cloud, bucket: None, pauses: list[float]) -> None:
+def test_throttling_is_told_in_its_row(cloud: Cloud, pauses: list[float]) -> None:
     def answer(asked: Asked) -> Said | None:
         return refused("TooManyRequestsException", status=429) if asked.service == "servicequotas" else None
 
@@ -282,7 +250,7 @@ def test_throttling_is_told_in_its_row(cloud: Cloud, bucket: None, pauses: list[
     assert set(bad(rows())) == {"VPCs", "Elastic IPs", "NAT gateways", "vCPUs", "EKS clusters"}
 
 
-def test_nothing_is_changed(cloud: Cloud, bucket: None) -> None:
+def test_nothing_is_changed(cloud: Cloud) -> None:
     cloud.front.asked.clear()
     rows()
     reading = ("Describe", "Get", "List", "GET", "HEAD")

@@ -12,9 +12,9 @@ from karrots.errors import LoginNeeded
 from karrots.fleet.record import Record, new_id
 from karrots.providers import eks
 from karrots.providers.base import Footprint
-from tests.integration.aws import planted
-from tests.integration.aws.planted import Planted
+from tests.support import aws_planted as planted
 from tests.support.aws import ACCOUNT, REGION
+from tests.support.aws_planted import Planted
 from tests.support.records import record as made_up
 
 if TYPE_CHECKING:
