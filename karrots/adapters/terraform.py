@@ -183,6 +183,10 @@ class Root:
             files.remove(plan.file)
         return (heard.of(Summary) or [Summary("apply")])[-1]
 
+    def untaint(self, address: str) -> None:
+        """What a stopped run left marked to be made anew is taken as it is."""
+        self._locking("untaint", partial(terraform_argv.untaint, self.tool.path, address))
+
     def outputs(self) -> dict[str, Output]:
         """As they are in the state now."""
         if self._state:

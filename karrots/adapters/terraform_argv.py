@@ -127,6 +127,10 @@ def state_pull(program: Path) -> list[str]:
     return build(program, "state pull")
 
 
+def untaint(program: Path, address: str, *, lock_timeout: str = "") -> list[str]:
+    return build(program, "untaint", address, no_color=flag(), lock_timeout=lock_timeout or LOCK_TIMEOUT)
+
+
 def force_unlock(program: Path, lock_id: str) -> list[str]:
     """With an id that no lock has it changes nothing, and says whose the lock is."""
     return build(program, "force-unlock", lock_id, force=flag(), no_color=flag())

@@ -6,14 +6,14 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from karrots import clock
-from karrots.report.tables import table
+from karrots.report.tables import checks_table, table
 from karrots.report.text import age_text, clean, count_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from karrots.diff.sides import Setting
-    from karrots.ops.bringup import Cluster, Planned
+    from karrots.ops.bringup import Cluster
     from karrots.ops.content import Linted, Rendered
     from karrots.ops.demo import Story
     from karrots.ops.destroy import Receipt
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from karrots.ops.doctor import Diagnosis
     from karrots.ops.engine import Built, EngineClusters, Freed
     from karrots.ops.flux import Pinned
+    from karrots.ops.foresee import Planned
     from karrots.ops.init import Initialised
     from karrots.ops.leftovers import Finding
     from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
@@ -238,9 +239,7 @@ def initialised_text(done: Initialised) -> str:
 
 
 def diagnosis_text(diagnosis: Diagnosis, columns: int | None) -> str:
-    rows = [("ok" if c.ok else "no", c.what, c.found) for c in diagnosis.checks]
-    hints = [f"try: {c.hint}\n" for c in diagnosis.checks if not c.ok and c.hint]
-    return table(("", "CHECK", "FOUND"), rows, width=columns) + "".join(hints)
+    return checks_table([(c.what, c.ok, c.found, c.hint) for c in diagnosis.checks], width=columns)
 
 
 def repairs_text(repairs: Repairs) -> str:

@@ -10,11 +10,12 @@ from karrots.errors import Locked, NotFound, UsageError
 from karrots.fleet.names import check_branch, derived_name
 from karrots.fleet.record import Parent
 from karrots.fleet.workspace import Workspace
-from karrots.ops.bringup import Cluster, Options, Planned, bring_up, draft, resumable
+from karrots.ops.bringup import Cluster, Options, bring_up, draft, resumable
 from karrots.ops.create import on_a_branch, warn_of_changes
 
 if TYPE_CHECKING:
     from karrots.fleet.record import Record
+    from karrots.ops.foresee import Planned
     from karrots.ops.settings import Settings
 
 

@@ -13,14 +13,15 @@ from karrots.fleet import addresses, backends, operations
 from karrots.fleet.ledger import InUse, LostCluster, NameTaken
 from karrots.fleet.names import check_name
 from karrots.fleet.record import Record, new_id
+from karrots.ops.foresee import Planned, foresee
 from karrots.ops.wait import Wait
 from karrots.pipeline import Pipeline, Step
 from karrots.providers import provider
-from karrots.report.events import OperationFinished, OperationStarted, StepPlanned
+from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import ClaimName, PushBranch, TakeCluster, WhileOurs
 from karrots.steps.context import Context
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
-from karrots.steps.preflight import Preflight, refuse_problems
+from karrots.steps.preflight import Preflight
 from karrots.steps.publish import Publish
 from karrots.steps.syncing import AskFlux, Connect, InstallFlux, SyncFromBranch, WaitReady
 
@@ -73,16 +74,6 @@ class Cluster:
     flux_ready: int
     flux_objects: int
     seconds: float
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The result of a dry run."""
-
-    name: str
-    branch: str
-    commit: str
-    steps: tuple[dict[str, Any], ...]
 
 
 def expiry(ttl: str | None, begins: dt.datetime) -> str | None:
@@ -235,24 +226,9 @@ def bring_up(
     steps += [PushBranch()] if pushes else []
     steps += towards_ready(options.wait)
     if options.dry_run:
-        return foresee(steps, 3 if pushes else 2, context)
+        return foresee(steps, 3 if pushes else 2, context, found=found is not None)
     execute(steps, context)
     return finish(context)
-
-
-def foresee(steps: list[Step[Context]], visible: int, ctx: Context) -> Planned:
-    """A dry run: the checks of the steps that can be looked at, then the rest by name.
-
-    Raises PreflightFailed, as the real run would.
-    """
-    with ctx:
-        planned = Pipeline(steps[:visible], ctx.run).dry_run(ctx)
-        ctx.run.write("looked")
-    refuse_problems(ctx)
-    for step in steps[visible:]:
-        planned.append(StepPlanned(step.name, step.title, needed=True, why="would run"))
-        ctx.run.reporter.emit(planned[-1])
-    return Planned(ctx.record.name, ctx.record.branch, ctx.commit, tuple(p.document() for p in planned))
 
 
 def execute(steps: Sequence[Step[Context]], ctx: Context) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from karrots.errors import UsageError
 from karrots.fleet.workspace import Workspace
-from karrots.ops.bringup import Cluster, Options, Planned, bring_up, draft, resumable
+from karrots.ops.bringup import Cluster, Options, bring_up, draft, resumable
 
 if TYPE_CHECKING:
     from karrots.adapters.git import Head
+    from karrots.ops.foresee import Planned
     from karrots.ops.settings import Settings
 
 

@@ -16,6 +16,7 @@ from karrots.errors import KarrotsError
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
+from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def quota_row(quota: Quota, used: int, more: int, most: float | None) -> Check:
     if most is None:
         return Check(quota.what, ok=True, found=f"{used} used, {more} more needed; AWS does not say how many it allows")
     found = f"{used} of {most:.0f} used, {more} more needed"
-    if used + more <= most:
+    if more == 0 or used + more <= most:
         return Check(quota.what, ok=True, found=found)
     raised = max(used + more, int(most) * 2)
     hint = (
@@ -219,14 +220,28 @@ def zones(question: Question) -> list[Check]:
 
 def addresses(question: Question) -> list[Check]:
     wanted = question.record.network
-    if question.spec.network.mode == "shared" or question.parent is None or not wanted:
-        return [Check("address range", ok=True, found=wanted or "of the parent's network")]
+    if question.spec.network.mode == "shared":
+        return [shared_network(question)]
+    if question.parent is None or not wanted:
+        return [Check("address range", ok=True, found=wanted or "leased when the name is claimed")]
     others = parents_ranges(question, question.parent)
     clash = next((it for it in others if overlapping(wanted, it)), None)
     if clash is None:
         return [Check("address range", ok=True, found=f"{wanted}, beside {', '.join(others) or 'no other'}")]
     hint = "edit addresses.pool in karrots.yaml: a range that the parent's network does not use"
     return [Check("address range", ok=False, found=f"{wanted} overlaps {clash} of '{question.parent.name}'", hint=hint)]
+
+
+def shared_network(question: Question) -> Check:
+    parent, what = question.parent, "network"
+    if parent is None:
+        found = "it is to be the parent's, and this cluster has no parent that lives"
+        return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …")
+    there = aws_eks.cluster(question.aws, names(parent)["cluster"])
+    if there is None or there.tags.get(ID) != parent.id:
+        found = f"it is to be that of '{parent.name}', which EKS in {question.aws.region} does not have"
+        return Check(what, ok=False, found=found, hint=f"karrots status {parent.name}")
+    return Check(what, ok=True, found=f"{there.vpc} of '{parent.name}'")
 
 
 def parents_ranges(question: Question, parent: Record) -> list[str]:
@@ -237,6 +252,24 @@ def parents_ranges(question: Question, parent: Record) -> list[str]:
     found = aws_eks.cluster(question.aws, names(parent)["cluster"])
     live = aws_account.ranges(question.aws, found.vpc) if found is not None and found.vpc else []
     return sorted({*leased, *live})
+
+
+def api_server(question: Question) -> list[Check]:
+    """Of one that is not on the internet: is there a way to it?"""
+    if question.spec.network.api != "private":
+        return []
+    there = question.there
+    if there is not None and question.is_made and there.answers:
+        return [endpoint_check("eks", there.endpoint, aws_eks.pem(there.authority), private=True)]
+    return private_check("eks", question.spec, _near(question))
+
+
+def _near(question: Question) -> str:
+    """An API server in the network that is going to be shared."""
+    if question.parent is None or question.spec.network.mode != "shared":
+        return ""
+    found = aws_eks.cluster(question.aws, names(question.parent)["cluster"])
+    return found.endpoint if found is not None else ""
 
 
 def name(question: Question) -> list[Check]:
@@ -258,6 +291,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("zones", zones),
     ("instance types", machines),
     ("address range", addresses),
+    ("API server", api_server),
     (CLUSTERS.what, quota_of(CLUSTERS, lambda _: 1)),
     (VPCS.what, quota_of(VPCS, vpcs_needed)),
     (ADDRESSES.what, quota_of(ADDRESSES, nat_needed)),

@@ -53,6 +53,13 @@ class StepPlanned(Event):
 
 
 @dataclass(frozen=True)
+class ChecksSeen(Event):
+    """Each row: what was looked at, whether it is well, what was found, and the command that mends it."""
+
+    rows: tuple[tuple[str, bool, str, str], ...]
+
+
+@dataclass(frozen=True)
 class StepFinished(Event):
     step: str
     title: str

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from karrots.report import streams
 from karrots.report.events import (
+    ChecksSeen,
     Event,
     Noted,
     OperationFinished,
@@ -21,6 +22,7 @@ from karrots.report.events import (
     StepStarted,
     Warned,
 )
+from karrots.report.tables import checks_table
 from karrots.report.text import clean, seconds_text
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ def line_of(event: Event) -> str | None:
             return f"  - {title}: {why}"
         case StepPlanned(title=title, needed=needed, why=why):
             return f"  {'>' if needed else '-'} {title}: {why}"
+        case ChecksSeen(rows=rows):
+            return checks_table(rows).rstrip("\n")
         case StepFinished(title=title, seconds=seconds, detail=detail):
             return f"  + {title}{': ' + detail if detail else ''} ({seconds_text(seconds)})"
         case StepFailed(title=title, seconds=seconds):

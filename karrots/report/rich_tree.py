@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from karrots.report.events import (
+    ChecksSeen,
     Event,
     Noted,
     OperationFinished,
@@ -19,6 +20,7 @@ from karrots.report.events import (
     Warned,
 )
 from karrots.report.reporters import closing_lines
+from karrots.report.tables import checks_table
 from karrots.report.text import clean, seconds_text
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class RichReporter:
                 self._line("[dim]-[/]", title, why, "", dim=True)
             case StepPlanned(title=title, needed=needed, why=why):
                 self._line("[yellow]>[/]" if needed else "[dim]-[/]", title, why, "", dim=not needed)
+            case ChecksSeen(rows=rows):
+                self._print(_esc(checks_table(rows, width=self._console.width).rstrip("\n")))
             case StepFinished(title=title, seconds=seconds, detail=detail):
                 self._line("[green]✔[/]", title, detail, seconds_text(seconds))
             case StepFailed(title=title, seconds=seconds):

@@ -19,6 +19,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | No
     return "".join(_line(row, widths) for row in cells)
 
 
+def checks_table(rows: Sequence[tuple[str, bool, str, str]], *, width: int | None = None) -> str:
+    """What was looked at, whether it is well and what was found; a row that is not well is followed by its mend."""
+    lines = table(
+        ("", "CHECK", "FOUND"), [("ok" if ok else "NO", what, found) for what, ok, found, _ in rows], width=width
+    )
+    head, *told = lines.splitlines(keepends=True)
+    hints = [_hint(hint) if not ok else "" for _, ok, _, hint in rows]
+    return head + "".join(line + hint for line, hint in zip(told, hints, strict=True))
+
+
+def _hint(hint: str) -> str:
+    return "".join(f"    try: {line}\n" for line in clean(hint).splitlines())
+
+
 def narrowed(widths: list[int], floors: Sequence[int], room: int) -> list[int]:
     """Take from the widest column, one character at a time, never below its heading or 6."""
     widths = list(widths)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from karrots.providers.base import Check, Provider
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
+    from karrots.steps.ahead import FluxAhead
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Context:
     plan: Plan | None = None
     applied: bool = False
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    ahead: FluxAhead | None = None
     git: GitAccess | None = None
     kube: Kube | None = None
     flux: FluxState | None = None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from karrots import files, places
 from karrots.adapters import kube, terraform
+from karrots.adapters import terraform_document as document
 from karrots.adapters import terraform_events as events
 from karrots.errors import Refused
 from karrots.fleet import backends, identity
@@ -15,9 +17,11 @@ from karrots.pipeline import Done, Needed
 from karrots.render import terraform as rendering
 from karrots.report.text import seconds_text
 from karrots.steps import state
+from karrots.steps.ahead import FluxAhead
+from karrots.steps.syncing import manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from karrots.adapters.terraform import Plan, Root
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
 
 BACKEND_FILE = "karrots_override.tf"
+AHEAD_SECONDS = 60.0
 STOPPING = "Terraform finishes what it is doing, and its state is saved; a second Ctrl-C does not wait for that"
 
 
@@ -62,16 +67,21 @@ class RenderRoot:
 
     def run(self, ctx: Context) -> str:
         folder = places.private_folder(ctx.run.folder / "terraform")
-        if is_rendered(ctx.spec, ctx.provider):
-            for path, text in rendered_files(ctx).items():
-                files.write(folder / path, text, durable=False)
-        else:
-            ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
-        identity_file = identity_text(ctx.record, ctx.provider, ctx.workspace, ctx.spec)
-        files.write(folder / rendering.IDENTITY_FILE, identity_file, durable=False)
-        files.write(folder / BACKEND_FILE, backends.override(backends.of(ctx.record)), durable=False)
+        lay_out(ctx, folder)
         ctx.root = open_root(ctx, folder)
         return f"{ctx.provider.NAME}, {len(list(folder.iterdir()))} files"
+
+
+def lay_out(ctx: Context, folder: Path) -> None:
+    """The root, the identity of the cluster, and the backend that its record says."""
+    if is_rendered(ctx.spec, ctx.provider):
+        for path, text in rendered_files(ctx).items():
+            files.write(folder / path, text, durable=False)
+    else:
+        ctx.workspace.repo.export(ctx.content, f"{ctx.content_directory}/terraform", folder)
+    identity_file = identity_text(ctx.record, ctx.provider, ctx.workspace, ctx.spec)
+    files.write(folder / rendering.IDENTITY_FILE, identity_file, durable=False)
+    files.write(folder / BACKEND_FILE, backends.override(backends.of(ctx.record)), durable=False)
 
 
 def rendered_files(ctx: Context) -> dict[str, str]:
@@ -86,10 +96,10 @@ def rendered_files(ctx: Context) -> dict[str, str]:
 
 def open_root(ctx: Context, folder: Path) -> Root:
     login = state.login(ctx.record, ctx.workspace)
-    return terraform.Root(folder, terraform.locate(), login, _narrator(ctx), state=state.keeper(ctx))
+    return terraform.Root(folder, terraform.locate(), login, narrator(ctx), state=state.keeper(ctx))
 
 
-def _narrator(ctx: Context) -> Callable[[Event], None]:
+def narrator(ctx: Context) -> Callable[[Event], None]:
     def on_event(event: Event) -> None:
         match event:
             case events.ResourceStarted(address=address, action=action):
@@ -98,6 +108,9 @@ def _narrator(ctx: Context) -> Callable[[Event], None]:
                 ctx.run.progress(f"{address}, {seconds_text(seconds)}")
             case events.ProvisionerSaid(text=text) if not text.startswith("Executing:"):
                 ctx.run.progress(text.strip())
+            case events.ResourceDone(address=address) if address in ctx.provider.CLUSTER_RESOURCES:
+                if ctx.ahead is not None:
+                    ctx.ahead.begin()
             case events.Stopping():
                 ctx.run.warn(STOPPING)
 
@@ -120,9 +133,19 @@ class PlanInfrastructure:
     def run(self, ctx: Context) -> str:
         root = rendered(ctx)
         root.init()
-        known = root.resources() > 0 and not self.destroy
-        ctx.plan = root.plan(destroy=self.destroy, replace=ctx.provider.lost(ctx.record) if known else ())
+        lost = () if self.destroy else mended(ctx, document.clear(root.state()))
+        ctx.plan = root.plan(destroy=self.destroy, replace=lost)
         return summary(ctx.plan)
+
+
+def mended(ctx: Context, held: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is whole after all is kept; gives the addresses of what is not there any more, to be made again."""
+    if not document.resources(held):
+        return ()
+    for address in ctx.provider.untaint(ctx.record, held, ctx.section):
+        ctx.run.note(f"{address} was left unfinished by a stopped run, and is whole: it stays")
+        rendered(ctx).untaint(address)
+    return ctx.provider.lost(ctx.record)
 
 
 class PlanRemoval(PlanInfrastructure):
@@ -179,11 +202,25 @@ class ApplyInfrastructure:
     def run(self, ctx: Context) -> str:
         warming = threading.Thread(target=kube.warm, daemon=True)  # the next step needs it, and here is time
         warming.start()
-        rendered(ctx).apply(planned(ctx))
+        with flux_ahead(ctx):
+            rendered(ctx).apply(planned(ctx))
         warming.join()
         self._done = True
         ctx.outputs = outputs(ctx)
         return summary(planned(ctx))
+
+
+@contextmanager
+def flux_ahead(ctx: Context) -> Iterator[None]:
+    """The engine brings its own Flux; in a cloud it need not wait for Terraform's last word."""
+    manifest = None if ctx.provider.NAME == "local" else manifest_of(ctx)
+    ctx.ahead = FluxAhead(ctx, manifest) if manifest is not None else None
+    try:
+        yield
+    finally:
+        if ctx.ahead is not None:
+            ctx.ahead.end(AHEAD_SECONDS)
+            ctx.ahead = None
 
 
 def outputs(ctx: Context) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from karrots.steps.content import committed, errors_of, findings
 from karrots.steps.syncing import git_of, manifest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from karrots.fleet.record import Record
     from karrots.steps.context import Context
 
@@ -53,16 +56,18 @@ def refuse_problems(ctx: Context) -> None:
 
 
 def checks(ctx: Context) -> list[Check]:
-    return [
-        git_identity(ctx.workspace.repo.identity()),
-        terraform_tool(),
-        disk_space(),
-        *ctx.provider.preflight(ctx.spec, expected(ctx), ctx.section, ctx.workspace.parent_of(ctx.record)),
-        *flux_components(ctx),
-        *state_check.reachable(ctx),
-        *flux_git(ctx),
-        *content(ctx),
-    ]
+    """What is far away is asked for while what is here is looked at."""
+    parent, record = ctx.workspace.parent_of(ctx.record), expected(ctx)
+    far: tuple[Callable[[], list[Check]], ...] = (
+        lambda: ctx.provider.preflight(ctx.spec, record, ctx.section, parent),
+        lambda: state_check.reachable(ctx),
+        lambda: flux_git(ctx),
+    )
+    with ThreadPoolExecutor(len(far)) as pool:
+        asked = [pool.submit(ask) for ask in far]
+        here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
+        inside = [*flux_components(ctx), *content(ctx)]
+        return [*here, *(row for each in asked for row in each.result()), *inside]
 
 
 def expected(ctx: Context) -> Record:

@@ -12,14 +12,13 @@ import pytest
 from karrots import effects
 from karrots.adapters import aws_errors
 from karrots.adapters.aws_errors import AwsGarbled
-from karrots.adapters.aws_inventory import ID
 from karrots.adapters.aws_state import S3Bucket
 from karrots.providers import eks
 from karrots.providers.base import Footprint
-from tests.integration.aws.test_preflight import of_parent, section, spec
+from tests.integration.aws.test_preflight import CA_DATA, described, of_parent, section, spec
 from tests.integration.aws.test_sweep import record, surroundings
 from tests.support import aws_planted as planted
-from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, json_said
+from tests.support.aws import ACCOUNT, REGION, Cloud
 
 if TYPE_CHECKING:
     from karrots.adapters.aws import Aws
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 PLACE: Provider = eks  # the type checker compares them
 POLICY = Path(__file__).parents[3] / "docs" / "policies" / "aws.json"
-CA_DATA = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="
 PEM = "-----BEGIN CERTIFICATE-----\n"
 
 
@@ -70,21 +68,6 @@ def test_a_cluster_that_does_not_answer_yet_is_not_reached(aws: Aws, cloud: Clou
     ours = made(aws)
     cloud.front.script = described(ours, status)
     assert eks.access(ours, {}, None) is None
-
-
-def described(of: Record, *statuses: str) -> Any:
-    """EKS says one after the other, and the last for good."""
-    left = list(statuses)
-
-    def answer(asked: Asked) -> Said | None:
-        if asked.action != f"GET /clusters/{of.name}":
-            return None
-        status = left.pop(0) if len(left) > 1 else left[0]
-        found = {"name": of.name, "arn": "arn:x", "status": status, "tags": {ID: of.id}}
-        found |= {"endpoint": f"https://{of.name}.eks.amazonaws.com", "certificateAuthority": {"data": CA_DATA}}
-        return json_said({"cluster": found})
-
-    return answer
 
 
 def test_its_parts_are_told(aws: Aws) -> None:

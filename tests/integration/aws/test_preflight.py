@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from karrots.adapters.aws_inventory import ID
+from karrots.adapters.endpoint import Reach
 from karrots.fleet.record import Parent
-from karrots.providers import eks
+from karrots.providers import eks, endpoint
 from karrots.spec.cluster import load_cluster
 from karrots.spec.fleet import Eks
 from tests.integration.aws.test_account import temporary
@@ -22,6 +24,24 @@ if TYPE_CHECKING:
     from karrots.fleet.record import Record
     from karrots.providers.base import Check
     from karrots.spec.cluster import ClusterSpec
+
+
+CA_DATA = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="
+
+
+def described(of: Record, *statuses: str) -> Any:
+    """EKS says one after the other, and the last for good."""
+    left = list(statuses)
+
+    def answer(asked: Asked) -> Said | None:
+        if asked.action != f"GET /clusters/{of.name}":
+            return None
+        status = left.pop(0) if len(left) > 1 else left[0]
+        found = {"name": of.name, "arn": "arn:x", "status": status, "tags": {ID: of.id}}
+        found |= {"endpoint": f"https://{of.name}.eks.amazonaws.com", "certificateAuthority": {"data": CA_DATA}}
+        return json_said({"cluster": found})
+
+    return answer
 
 
 def spec(text: str = "", *, version: str = "1.36", size: str = "m5.large", count: int = 2) -> ClusterSpec:
@@ -162,13 +182,72 @@ def test_what_is_made_already_needs_no_more(cloud: Cloud, aws: Aws) -> None:
     planted.cluster(aws, "qa", ours.id, mine.subnets)
     cloud.front.quotas |= {"L-F678F1CE": 2, "L-1194D53C": 1}
     assert bad(rows(of=ours)) == {}
-    cloud.front.quotas |= {"L-F678F1CE": 1}
-    assert set(bad(rows(of=ours))) == {"VPCs"}
+    cloud.front.quotas |= {"L-F678F1CE": 1}  # lowered below what is there: no reason to stop what needs no more
+    assert bad(rows(of=ours)) == {}
+    assert set(bad(rows(of=record("qb", network="10.65.0.0/20")))) == {"VPCs", "EKS clusters"}
 
 
-def test_a_network_of_the_parents_needs_no_vpc(cloud: Cloud) -> None:
+SHARED = "network:\n  mode: shared\n"
+PRIVATE = "  api: private\n"
+
+
+@pytest.fixture
+def parent(aws: Aws) -> Record:
+    """A cluster that lives."""
+    made = record("parent", network="10.99.0.0/16")
+    planted.cluster(aws, "parent", made.id, surroundings(aws, made, 99, marked=True).subnets)
+    return made
+
+
+def test_a_network_of_the_parents_needs_no_vpc(cloud: Cloud, parent: Record) -> None:
     cloud.front.quotas |= {"L-F678F1CE": 1, "L-0263D0A3": 0, "L-FE5A380F": 0}
-    assert bad(rows(spec("network:\n  mode: shared\n"))) == {}
+    found = rows(spec(SHARED), of=of_parent(parent), parent=parent)
+    assert bad(found) == {}
+    assert found["network"].found.endswith(" of 'parent'")
+
+
+def test_a_network_of_a_parent_that_is_not_there(cloud: Cloud) -> None:
+    assert "no parent that lives" in bad(rows(spec(SHARED)))["network"].found
+    gone = record("parent", network="10.99.0.0/16")
+    row = bad(rows(spec(SHARED), of=of_parent(gone), parent=gone))["network"]
+    assert (row.found, row.hint) == (
+        f"it is to be that of 'parent', which EKS in {REGION} does not have",
+        "karrots status parent",
+    )
+
+
+def test_a_network_of_another_cluster_of_the_parents_name(cloud: Cloud, parent: Record) -> None:
+    other = replace(parent, id=record("parent").id)
+    assert "which EKS in" in bad(rows(spec(SHARED), of=of_parent(other), parent=other))["network"].found
+
+
+def test_a_private_api_server_that_nobody_knows_a_way_to(cloud: Cloud) -> None:
+    row = bad(rows(spec("network:\n" + PRIVATE)))["API server"]
+    assert row.found == "it will be private, and there is nothing yet to try the way to it with"
+    assert "set 'network.api: public' in cluster.yaml" in row.hint
+
+
+def test_a_private_api_server_beside_one_that_cannot_be_reached(
+    cloud: Cloud, parent: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def reached(server: str, ca: str) -> Reach:
+        tried.append(server)
+        return Reach(server, "timeout", "nobody answers", "10.99.1.2")
+
+    monkeypatch.setattr(endpoint, "reachable", reached)
+    row = bad(rows(spec(SHARED + PRIVATE), of=of_parent(parent), parent=parent))["API server"]
+    assert row.found == f"private, and {tried[0]}: nobody answers"
+
+
+def test_of_a_private_cluster_that_is_made_the_way_is_tried(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = record("qa", network="10.64.0.0/20")
+    cloud.front.script = described(ours, "ACTIVE")
+    monkeypatch.setattr(endpoint, "reachable", lambda server, ca, **_: Reach(server, "timeout", "silence", "10.20.0.9"))
+    row = bad(rows(spec("network:\n" + PRIVATE), of=ours))["API server"]
+    assert row.found.endswith(": silence")
+    assert "a VPN" in row.hint
 
 
 def test_a_machine_that_the_region_does_not_have(cloud: Cloud) -> None:

@@ -1,0 +1,110 @@
+"""What `--dry-run` answers: what was looked at, what Terraform would do, what it costs, how long it takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from karrots import files, places
+from karrots.adapters import terraform
+from karrots.fleet.record import State
+from karrots.pipeline import Pipeline
+from karrots.report.events import ChecksSeen, Noted, StepPlanned
+from karrots.steps import infrastructure, state
+from karrots.steps.preflight import expected, refuse_problems
+
+if TYPE_CHECKING:
+    from karrots.adapters.terraform import Plan
+    from karrots.pipeline import Step
+    from karrots.providers.base import Estimate
+    from karrots.steps.context import Context
+
+ALONE = State(backend="local", key="")
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The result of a dry run. `plan` counts by action and names what would end; `costs` is None where it is free."""
+
+    name: str
+    branch: str
+    commit: str
+    checks: tuple[dict[str, Any], ...]
+    steps: tuple[dict[str, Any], ...]
+    plan: dict[str, Any]
+    costs: dict[str, Any] | None
+
+
+def foresee(steps: list[Step[Context]], visible: int, ctx: Context, *, found: bool) -> Planned:
+    """The checks of the steps that can be looked at, a plan whose state is nobody's, then the rest by name.
+
+    `found`: the cluster is in the ledger. Raises PreflightFailed, as the real run would, and what Terraform says of the
+    root.
+    """
+    with ctx:
+        looked = Pipeline(steps[:visible], ctx.run).dry_run(ctx)
+        ctx.run.reporter.emit(ChecksSeen(tuple((c.what, c.ok, c.found, c.hint) for c in ctx.checks)))
+        refuse_problems(ctx)
+        plan = planned_alone(ctx, held(ctx) if found else None)
+        ctx.run.write("looked")
+    for step in steps[visible:]:
+        looked.append(StepPlanned(step.name, step.title, needed=True, why=foreseen(step, plan)))
+        ctx.run.reporter.emit(looked[-1])
+    estimate = ctx.provider.estimate(ctx.spec, ctx.record)
+    for line in [] if estimate is None or found else costs_text(estimate):
+        ctx.run.reporter.emit(Noted(line))
+    return Planned(
+        ctx.record.name, ctx.record.branch, ctx.commit, tuple(asdict(check) for check in ctx.checks),
+        tuple(step.document() for step in looked), plan_document(plan), costs_document(estimate),
+    )  # fmt: skip
+
+
+def held(ctx: Context) -> bytes | None:
+    """The cluster's present Terraform state, read without its lock."""
+    infrastructure.RenderRoot().run(ctx)
+    root = infrastructure.rendered(ctx)
+    root.init()
+    found = root.state()
+    return json.dumps(found).encode() if found else None
+
+
+def planned_alone(ctx: Context, present: bytes | None) -> Plan:
+    """In a folder of its own, with a copy of the state: nothing is locked, and nobody waits."""
+    folder = places.private_folder(ctx.run.folder / "plan")
+    alone = replace(ctx, record=replace(expected(ctx), state=ALONE))
+    infrastructure.lay_out(alone, folder)
+    if present is not None:
+        files.write(folder / "terraform.tfstate", present, durable=False)
+    login = state.login(ctx.record, ctx.workspace)
+    root = terraform.Root(folder, terraform.locate(), login, infrastructure.narrator(ctx))
+    root.init()
+    return root.plan()
+
+
+def foreseen(step: Step[Context], plan: Plan) -> str:
+    if step.name != "plan":
+        return "would run"
+    ending = [f"{change.action} {change.address}" for change in plan.destructive]
+    more = [f"and {len(ending) - SHOWN} more"] if len(ending) > SHOWN else []
+    return ", ".join([*ending[:SHOWN], *more, infrastructure.summary(plan)])
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    counts = {"add": plan.counts.add, "change": plan.counts.change, "remove": plan.counts.remove}
+    return {**counts, "ends": [{"action": it.action, "address": it.address} for it in plan.destructive]}
+
+
+def costs_text(estimate: Estimate) -> list[str]:
+    parts = ", ".join(f"{price.what} {price.hourly:.3f}" for price in estimate.prices)
+    least, most = estimate.minutes
+    return [
+        f"costs about {estimate.hourly:.2f} {estimate.currency} an hour: {parts}",
+        f"({estimate.source}; without {', '.join(estimate.unpriced)})",
+        f"such a cluster usually takes {least:.0f} to {most:.0f} minutes to make",
+    ]
+
+
+def costs_document(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else {**asdict(estimate), "hourly": round(estimate.hourly, 4)}
