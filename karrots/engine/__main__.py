@@ -30,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--repository", required=True, type=Path, help="the git directory that Flux reads")
     up.add_argument("--nodes", type=int, default=1, help="simulated nodes")
     up.add_argument("--bare", action="store_true", help="without Flux, until somebody deploys it")
+    up.add_argument("--authenticator", default="", help="kubeconfig of a webhook that knows whose a token is")
     _verb(verbs, "down", "end a cluster and delete everything of it")
     _verb(verbs, "stop", "end a cluster's processes and keep its data")
     _verb(verbs, "nodes", "change the number of simulated nodes").add_argument("--count", type=int, required=True)
@@ -47,7 +48,8 @@ def _run(asked: argparse.Namespace) -> int:
     from karrots.engine.folder import Request
 
     if asked.verb == "up":
-        status = cluster.up(Request(asked.id, asked.name, asked.repository, asked.nodes, asked.bare), _say)
+        wanted = Request(asked.id, asked.name, asked.repository, asked.nodes, asked.bare, asked.authenticator)
+        status = cluster.up(wanted, _say)
         _say(f"cluster '{status.name}' is up at {status.server}")
     elif asked.verb == "down":
         gone = cluster.down(asked.id)

@@ -118,7 +118,7 @@ def _wanted(place: Folder, request: Request) -> State:
     """What is there, brought to what is asked for; a new state with ports of its own when there is none."""
     asked = {"name": request.name, "repository": str(request.repository.absolute()), "nodes": request.nodes}
     state = place.load()
-    if state is not None:  # whether it is bare was decided when it was made
+    if state is not None:  # `bare` and `authenticator` were decided when it was made
         changed = replace(state, **asked)  # type: ignore[arg-type]
         if changed != state:
             place.save(changed)
@@ -126,7 +126,8 @@ def _wanted(place: Folder, request: Request) -> State:
     with held(folder.lock("ports"), "the engine's list of ports"):
         drawn = ports.draw(components.PORT_NAMES, str(place.path), _taken_ports())
         places.private_folder(place.path)
-        state = State(id=request.id, ports=drawn, created=clock.stamp(), bare=request.bare, **asked)  # type: ignore[arg-type]
+        made = {**asked, "bare": request.bare, "authenticator": request.authenticator}
+        state = State(id=request.id, ports=drawn, created=clock.stamp(), **made)  # type: ignore[arg-type]
         place.save(state)
     return state
 

@@ -64,6 +64,7 @@ class Layout:
     ports: Mapping[str, int]
     stages: Path
     repository: str
+    authenticator: str = ""
 
     def address(self, port: str) -> str:
         return f"{HOST}:{self.ports[port]}"
@@ -166,6 +167,7 @@ def _apiserver(layout: Layout) -> dict[str, object]:
         "service-cluster-ip-range": "10.96.0.0/16",
         "allow-privileged": "true",
         "profiling": "false",
+        **({"authentication-token-webhook-config-file": layout.authenticator} if layout.authenticator else {}),
     }
 
 

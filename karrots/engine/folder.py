@@ -27,6 +27,7 @@ class Request:
     """A cluster that is wanted. `repository` is the git directory that Flux is to read.
 
     `bare`: without Flux, as a cloud gives it; its controllers start once their Deployments have a pod that runs.
+    `authenticator`: the kubeconfig of a webhook that the API server asks whose token it was shown.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Request:
     repository: Path
     nodes: int = 1
     bare: bool = False
+    authenticator: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class State:
     content: str = ""
     starting: str = ""
     bare: bool = False
+    authenticator: str = ""
     deployed: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     processes: dict[str, Known] = field(default_factory=dict)

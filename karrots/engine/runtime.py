@@ -52,7 +52,7 @@ class Runtime:
         self.state = state
         self.engine = engine
         self.started: list[str] = []
-        self._layout = Layout(folder, state.ports, engine.stages, state.repository)
+        self._layout = Layout(folder, state.ports, engine.stages, state.repository, state.authenticator)
 
     def converge(self, say: Callable[[str], None]) -> list[str]:
         """Names what was started. Raises Failed when a component does not stay up or a port of it is taken."""

@@ -15,7 +15,7 @@ from karrots.adapters.terraform_events import ResourceDone, ResourceStarted
 from karrots.render import terraform as rendering
 from karrots.spec.limits import LIMITS
 from tests.support import providers
-from tests.support.eks_account import front
+from tests.support.eks_account import front, inventories
 from tests.support.eks_account.account import Account, account
 from tests.support.variants import EKS, ID, Variant
 
@@ -160,7 +160,7 @@ def test_names_keep_to_the_limits(name: str, plans: Mapping[str, list[Values]]) 
 
 def test_a_life(aws: Account, settings: Path, tmp_path: Path) -> None:
     """Made in the order that works, changed as content changes, and gone without a trace."""
-    empty = inventory(aws)
+    empty = inventories.of(aws)
     aws.front.calls.seen.clear()
     main = EKS["eks-main"]
     run = open_run(tmp_path, main, aws, settings)
@@ -206,7 +206,7 @@ def test_a_life(aws: Account, settings: Path, tmp_path: Path) -> None:
     for what in ("cloudwatch_log_group", "iam_role_policy_attachment"):
         assert min(run.at(ResourceStarted, rf"aws_{what}\.cluster.*")) > ended, what
     used = set(aws.front.calls.seen)
-    assert inventory(aws) == empty
+    assert inventories.of(aws) == empty
     assert sorted(used) == rights()
 
 
@@ -230,25 +230,3 @@ def retag(folder: Path, tags: Values) -> None:
     identity = json.loads(file.read_text())
     identity["tags"].update(tags)
     file.write_text(json.dumps(identity))
-
-
-def inventory(aws: Account) -> dict[str, int]:
-    """How much of each kind there is in the account."""
-    ec2, iam, logs = aws.client("ec2"), aws.client("iam"), aws.client("logs")
-    # What is gone is listed for a while.
-    gateways = [it for it in ec2.describe_nat_gateways()["NatGateways"] if it["State"] != "deleted"]
-    endpoints = [it for it in ec2.describe_vpc_endpoints()["VpcEndpoints"] if it["State"] != "deleted"]
-    return {
-        "networks": len(ec2.describe_vpcs()["Vpcs"]),
-        "subnets": len(ec2.describe_subnets()["Subnets"]),
-        "route tables": len(ec2.describe_route_tables()["RouteTables"]),
-        "gateways": len(ec2.describe_internet_gateways()["InternetGateways"]),
-        "nat": len(gateways),
-        "addresses": len(ec2.describe_addresses()["Addresses"]),
-        "endpoints": len(endpoints),
-        "groups": len(ec2.describe_security_groups()["SecurityGroups"]),
-        "launch templates": len(ec2.describe_launch_templates()["LaunchTemplates"]),
-        "roles": len(iam.list_roles()["Roles"]),
-        "log groups": len(logs.describe_log_groups()["logGroups"]),
-        "clusters": len(aws.eks.clusters),
-    }

@@ -37,6 +37,9 @@ class NoPlanes:
     def reached(self, name: str) -> Reached | None:
         return Reached(f"https://127.0.0.1:9/{name}", "")
 
+    def scale(self, name: str, nodes: int) -> None:
+        """Nothing to scale."""
+
     def stop(self, name: str) -> None:
         """Nothing to stop."""
 

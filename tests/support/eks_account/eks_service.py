@@ -50,6 +50,8 @@ class ControlPlanes(Protocol):
     def reached(self, name: str) -> Reached | None:
         """None while it is not there yet."""
 
+    def scale(self, name: str, nodes: int) -> None: ...
+
     def stop(self, name: str) -> None: ...
 
 
@@ -293,7 +295,12 @@ class Eks:
         if "launchTemplate" not in params:
             document["diskSize"] = params.get("diskSize", 20)
         cluster.node_groups[name] = document
+        self._scale(params["clusterName"])
         return {"nodegroup": {**document, "status": "CREATING"}}
+
+    def _scale(self, name: str) -> None:
+        groups = self.clusters[name].node_groups.values()
+        self._planes.scale(name, sum(group["scalingConfig"]["desiredSize"] for group in groups))
 
     def _describe_nodegroup(self, params: Document) -> Document:
         groups = self._cluster(params["clusterName"]).node_groups
@@ -307,6 +314,7 @@ class Eks:
         scaling = {**document["scalingConfig"], **params.get("scalingConfig", {})}
         _check_scaling(scaling)
         document["scalingConfig"] = scaling
+        self._scale(params["clusterName"])
         labels = params.get("labels", {})
         document["labels"] = {**document["labels"], **labels.get("addOrUpdateLabels", {})}
         for gone in labels.get("removeLabels", []):
@@ -328,6 +336,7 @@ class Eks:
     def _delete_nodegroup(self, params: Document) -> Document:
         document = self._describe_nodegroup(params)["nodegroup"]
         del self.clusters[params["clusterName"]].node_groups[params["nodegroupName"]]
+        self._scale(params["clusterName"])
         return {"nodegroup": {**document, "status": "DELETING"}}
 
     # Add-ons

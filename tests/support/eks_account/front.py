@@ -8,6 +8,7 @@ without it would do.
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import threading
 from collections import Counter
@@ -16,6 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.aws import QUOTAS
 from tests.support.eks_account.rest_json import Answer, RestJson
 from tests.support.eks_account.server import Server
 
@@ -59,6 +61,8 @@ class _Request(BaseHTTPRequestHandler):
         self.server.calls.seen[action] += 1
         if action in self.server.calls.denied:
             self._send(_denied(service, action))
+        elif service == "servicequotas":
+            self._send(_quota(body))
         elif service == "eks":
             with self.server.turn:
                 self._send(self.server.eks.serve(self.command, self.path, body))
@@ -99,6 +103,12 @@ class _Request(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)
+
+
+def _quota(body: bytes) -> Answer:
+    """moto has none of these."""
+    code = json.loads(body)["QuotaCode"]
+    return Answer(200, json.dumps({"Quota": {"QuotaCode": code, "Value": QUOTAS[code]}}).encode(), {})
 
 
 def _denied(service: str, action: str) -> Answer:

@@ -1,0 +1,235 @@
+"""A cluster on EKS from `init` to its receipt: Terraform with AWS's own provider, and a real API server with real Flux.
+
+What is imitated is the account (moto, and EKS before it); behind each cluster of it stands a control plane of the
+engine, which lets in whom a token for that cluster proves to be.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from karrots.adapters.aws import Aws
+from karrots.adapters.aws_inventory import ID
+from tests.e2e.conftest import World
+from tests.support import engine, environment, flux_manifest, golang, providers, repositories, ssh_host
+from tests.support.aws_planted import Planted, hosted_zone
+from tests.support.eks_account import inventories
+from tests.support.eks_account.account import NUMBER, REGION, Account, account
+from tests.support.eks_account.planes import EnginePlanes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("with_engine")]
+
+BUCKET = "fleet-states"
+STORY, COPY = "feature/JIRA-1234", "qa-feature-1234"
+MAP = (
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-git, namespace: default}\n"
+    "data: {who: '${cluster_name}', word: hello}\n"
+)
+SERVICE = (
+    "apiVersion: v1\nkind: Service\nmetadata: {name: door, namespace: default}\n"
+    "spec: {type: LoadBalancer, selector: {app: door}, ports: [{port: 80}]}\n"
+)
+KUSTOMIZATION = (
+    "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [map.yaml, service.yaml]\n"
+)
+REMOTE = '  remote: "origin"\n'
+GIT_ACCESS = "  access:\n    url: {url}\n    ssh: {{env: FLEET_KEY, known_hosts: '{known_hosts}'}}\n"
+
+
+@dataclass(frozen=True)
+class Life:
+    world: World
+    aws: Account
+    zone: str
+    before: dict[str, int]
+
+    def kubectl(self, cluster: str, *words: str) -> str:
+        return self.world.kubectl(cluster, *words)
+
+    def word(self, cluster: str) -> str:
+        return self.kubectl(cluster, "get", "configmap", "from-git", "-o", "jsonpath={.data.word}")
+
+    def surroundings(self, name: str, cluster_id: str) -> Planted:
+        """Of a controller in that cluster, which marks what it makes with an id."""
+        network = self.aws.eks.clusters[name].document["resourcesVpcConfig"]
+        domain = f"{name}.example.com"
+        made = Planted(Aws(REGION), name, cluster_id, "", domain, {ID: cluster_id})
+        made.vpc, made.subnets = network["vpcId"], tuple(network["subnetIds"])
+        return made
+
+    def node_groups(self, cluster: str) -> list[dict[str, Any]]:
+        return list(self.aws.eks.clusters[cluster].node_groups.values())
+
+    def record(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.world.karrots("show", name, "-o", "json").document["record"]
+        return found
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory, engine_bin: Path) -> Iterator[Life]:
+    root = tmp_path_factory.mktemp("eks")
+    for name in ("planes", "hosted", "fleet", "account", "tmp"):
+        (root / name).mkdir()
+    plain = environment.inherited() | environment.settings(root) | {"TMPDIR": str(root / "tmp")}
+    plain |= {"GIT_ALLOW_PROTOCOL": "file:http:ssh", "FLEET_KEY": ssh_host.private_key()}
+    plain["TF_CLI_CONFIG_FILE"] = str(providers.configured("hashicorp/aws", root))
+    manifest = flux_manifest.build(golang.of_this_computer(), engine_bin, root / "flux")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in plain.items():
+            patch.setenv(name, value)
+        # The account's control planes are no business of the karrots that is tried.
+        patch.setenv("KARROTS_HOME", str(root / "planes"))
+        patch.setenv("KARROTS_ENGINE_BIN", str(engine_bin))
+        repositories.repository(root / "nothing")
+        planes = EnginePlanes(root / "planes", root / "nothing/.git", dict(os.environ))
+        served = ssh_host.ssh_host(root / "hosted", plain["FLEET_KEY"])
+        with account(root / "account", planes) as aws, planes.log_in_by(aws).serving(), served as host:
+            world = World(root, root / "fleet", plain | aws.environment)
+            for name, value in aws.environment.items():
+                patch.setenv(name, value)
+            zone = hosted_zone(Aws(REGION), "example.com")
+            init(world, host, manifest)
+            yield Life(world, aws, zone, inventories.of(aws))
+        engine.remove_all()
+
+
+def init(world: World, host: ssh_host.SshHost, manifest: str) -> None:
+    """By karrots itself: the fleet, the bucket of states, Flux as content."""
+    sets = {"account": NUMBER, "region": REGION, "state.bucket": BUCKET}
+    words = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+    world.karrots("init", "--provider", "eks", *words)
+    settings = world.root / "fleet/karrots.yaml"
+    access = GIT_ACCESS.format(url=host.url, known_hosts=host.known_hosts.strip())
+    text = settings.read_text()
+    assert REMOTE in text
+    settings.write_text(text.replace(REMOTE, REMOTE + access))
+    world.karrots("doctor", "--repair", "--yes")
+    (world.root / "gotk.yaml").write_text(manifest)
+    directory = world.root / "fleet/clusters/qa"
+    world.karrots("flux", "pin", "2.9.5", "--from", str(world.root / "gotk.yaml"), cwd=directory)
+    flux = {"map.yaml": MAP, "service.yaml": SERVICE, "kustomization.yaml": KUSTOMIZATION}
+    repositories.commit(world.root / "fleet", {f"clusters/qa/flux/{name}": text for name, text in flux.items()})
+    repositories.bare_remote(world.root / "hosted/shared.git", world.root / "fleet")
+    object.__setattr__(world, "directory", directory)
+
+
+def status_of(server: str, token: str) -> int:
+    """What an API server answers to who shows this token."""
+    anyone = ssl._create_unverified_context()  # noqa: S323
+    headers = {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(f"{server}/api/v1/nodes", headers=headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, context=anyone, timeout=30) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
+
+
+def test_preflight_is_shown_with_the_plan_and_the_price(life: Life) -> None:
+    told = life.world.karrots("create", "--dry-run", "-o", "json").document
+    assert {row["what"]: row["ok"] for row in told["checks"]} | {"AWS login": True, "state": True, "Flux": True} == {
+        row["what"]: True for row in told["checks"]
+    }
+    assert (told["plan"]["add"], told["plan"]["ends"]) == (47, [])
+    assert told["costs"]["currency"] == "USD"
+    assert told["costs"]["hourly"] > 0.3
+    assert inventories.of(life.aws) == life.before
+
+
+def test_create(life: Life) -> None:
+    made = life.world.karrots("create", "-o", "json").document
+    assert (made["phase"], made["flux_ready"]) == ("ready", made["flux_objects"])
+    assert made["server"].startswith("https://127.0.0.1:")
+    assert life.kubectl("qa", "get", "configmap", "from-git", "-o", "jsonpath={.data.who}") == "qa"
+    assert [group["scalingConfig"]["desiredSize"] for group in life.node_groups("qa")] == [2]
+    assert len(life.kubectl("qa", "get", "nodes", "-o", "name").splitlines()) == 2
+    again = life.world.karrots("create", "-o", "json").document
+    assert again["id"] == made["id"], "running it again goes on, it does not make another"
+
+
+def test_flux_was_there_before_the_nodes(life: Life) -> None:
+    """Its components were applied beside Terraform, and its own step found them."""
+    [run] = [it for it in life.world.karrots("logs", "-o", "json").document["runs"] if it["verb"] == "create"][1:2]
+    journal = life.world.root / f"karrots/state/runs/{run['id']}/journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert any(line["what"] == "ahead" for line in lines)
+    assert {"what": "skipped", "step": "flux", "why": "runs there"}.items() <= next(
+        line for line in lines if line.get("step") == "flux" and line["what"] != "ahead"
+    ).items()
+
+
+def test_branch_is_another_cluster_in_another_network(life: Life) -> None:
+    made = life.world.karrots("branch", STORY, COPY, "--ttl", "8h", "-o", "json").document
+    assert (made["parent"], made["branch"], made["phase"]) == ("qa", STORY, "ready")
+    assert made["network"] != life.record("qa")["network"]
+    assert life.kubectl(COPY, "get", "configmap", "from-git", "-o", "jsonpath={.data.who}") == COPY
+    assert sorted(life.aws.eks.clusters) == ["qa", COPY]
+    assert life.aws.eks.clusters[COPY].document["tags"][ID] == made["id"]
+
+
+def test_a_commit_goes_live_on_the_copy_alone(life: Life) -> None:
+    life.world.git("switch", "-q", STORY)
+    life.world.commit("flux/map.yaml", "word: hello", "word: good-bye")
+    life.world.git("push", "-q", "origin", STORY)
+    life.world.karrots("sync", COPY)
+    words = {
+        name: life.kubectl(name, "get", "configmap", "from-git", "-o", "jsonpath={.data.word}") for name in ("qa", COPY)
+    }
+    assert words == {"qa": "hello", COPY: "good-bye"}
+
+
+def test_nodes_change_by_apply(life: Life) -> None:
+    content = life.world.directory / "cluster.yaml"
+    content.write_text(content.read_text().replace("count: 2", "count: 3"))
+    life.world.karrots("render")
+    life.world.git("commit", "-qam", "Three nodes")
+    life.world.git("push", "-q", "origin", STORY)
+    life.world.karrots("apply", COPY)
+    assert [group["scalingConfig"]["desiredSize"] for group in life.node_groups(COPY)] == [3]
+    assert [group["scalingConfig"]["desiredSize"] for group in life.node_groups("qa")] == [2]
+    assert len(life.kubectl(COPY, "get", "nodes", "-o", "name").splitlines()) == 3
+
+
+def test_a_token_is_nobody_elses(life: Life) -> None:
+    """`karrots token` is believed by the API server of its cluster, and by no other."""
+    tokens = {name: json.loads(life.world.karrots("token", name).out)["status"]["token"] for name in ("qa", COPY)}
+    server = life.world.karrots("env", "qa", "-o", "json").document["server"]
+    assert status_of(server, tokens["qa"]) == 200
+    assert status_of(server, tokens[COPY]) == 401
+
+
+@pytest.fixture
+def logged_in(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test itself, in the account."""
+    for name, value in life.aws.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_destroy_takes_along_what_controllers_made(life: Life) -> None:
+    """A load balancer, a volume, DNS records and more, as the controllers of the copy make and mark them."""
+    record = life.record(COPY)
+    with_both = inventories.of(life.aws)
+    for each in (life.surroundings(COPY, record["id"]), life.surroundings(COPY, "01someoneelses")):
+        for kind in ("security_group", "load_balancer", "target_group", "interface", "volume"):
+            getattr(each, kind)()
+        each.records(life.zone)
+    planted = inventories.of(life.aws)
+    assert planted["volumes"] == with_both["volumes"] + 2
+    told = life.world.karrots("destroy", COPY, "--yes", "-o", "json", expect=None)
+    print(told.status, told.out, told.err)
+    print(inventories.of(life.aws), with_both, life.before)
+    assert 0
