@@ -235,7 +235,20 @@ def pinned_text(pinned: Pinned) -> str:
 def initialised_text(done: Initialised) -> str:
     listing = "".join(f"{what:8} {path}\n" for path, what in done.files.items())
     commit = f"committed {done.commit[:10]}\n" if done.commit else "not committed: git add . && git commit\n"
-    return f"{listing}{commit}\nnext: cd {done.directory} && karrots create\n"
+    first, *more = next_after_init(done)
+    return f"{listing}{commit}\nnext: {first}\n" + "".join(f"      {command}\n" for command in more)
+
+
+def next_after_init(done: Initialised) -> list[str]:
+    """A cluster in a cloud needs a place for its state, Flux as content, and a repository that it can read."""
+    if done.provider == "local":
+        return [f"cd {done.directory} && karrots create"]
+    return [
+        "karrots doctor --repair",
+        f"karrots flux pin 2.9.5 {done.directory} && git add -A && git commit -m 'Pin Flux'",
+        "git remote add origin URL && git push -u origin HEAD   (and git.access in karrots.yaml)",
+        f"cd {done.directory} && karrots create --dry-run",
+    ]
 
 
 def diagnosis_text(diagnosis: Diagnosis, columns: int | None) -> str:

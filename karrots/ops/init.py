@@ -26,6 +26,7 @@ class Initialised:
     directory: str
     files: dict[str, str]
     commit: str | None
+    provider: str
 
 
 def init(settings: Settings, options: FleetOptions, *, commit: bool) -> Initialised:
@@ -38,7 +39,7 @@ def init(settings: Settings, options: FleetOptions, *, commit: bool) -> Initiali
     written: dict[str, str] = {done.path: done.outcome for done in write(files, repo.root)}
     fresh = [path for path, outcome in written.items() if outcome != "same"]
     made = first_commit(repo, fresh, options) if commit and fresh else None
-    return Initialised(str(repo.root), f"clusters/{options.cluster}", written, made)
+    return Initialised(str(repo.root), f"clusters/{options.cluster}", written, made, options.provider)
 
 
 def rendered(options: FleetOptions) -> dict[str, str]:

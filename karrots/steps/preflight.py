@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from karrots.fleet.record import Record
+    from karrots.lint.finding import Finding
     from karrots.steps.context import Context
 
 SPACE_NEEDED = 512 * 2**20
+MOST_ROWS = 3
 
 
 class Preflight:
@@ -36,7 +38,7 @@ class Preflight:
         ctx.checks = checks(ctx)
         bad = [c for c in ctx.checks if not c.ok]
         if bad:
-            return Needed(f"{count_text(len(bad), 'problem')}: " + "; ".join(f"{c.what}: {c.found}" for c in bad))
+            return Needed(f"{count_text(len(bad), 'problem')}: " + ", ".join(c.what for c in bad))
         return Done(f"{count_text(len(ctx.checks), 'check')} passed")
 
     def run(self, ctx: Context) -> None:
@@ -113,7 +115,19 @@ def content(ctx: Context) -> list[Check]:
     errors = errors_of(found)
     if not errors:
         return [Check("content", ok=True, found="lint clean")]
-    return [Check(f"{f.path}:{f.line}", ok=False, found=f.message, hint=f.fix_hint) for f in errors]
+    by_rule: dict[tuple[str, str], list[Finding]] = {}
+    for each in errors:
+        by_rule.setdefault((each.rule, each.fix_hint), []).append(each)
+    return [row for group in by_rule.values() for row in _rows(group)]
+
+
+def _rows(found: list[Finding]) -> list[Check]:
+    """One for each place; many of one kind are one row, or they would hide the others."""
+    if len(found) <= MOST_ROWS:
+        return [Check(f"{f.path}:{f.line}", ok=False, found=f.message, hint=f.fix_hint) for f in found]
+    first = found[0]
+    what = f"{first.path}:{first.line} and {len(found) - 1} more"
+    return [Check(what, ok=False, found=first.message, hint=first.fix_hint or "karrots lint")]
 
 
 def flux_components(ctx: Context) -> list[Check]:

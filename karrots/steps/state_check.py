@@ -64,4 +64,5 @@ def reachable(ctx: Context) -> list[Check]:
         return [Check("state", ok=False, found=f"{bucket.place}: {error.message}", hint=error.hint)]
     lacks = [f"{fact.what}: {fact.found}" for fact in others if not fact.ok]
     found = "; ".join([there.found, *lacks, *(["karrots doctor says more"] if lacks else [])])
-    return [Check("state", there.ok, found, there.command)]
+    mend = "karrots doctor --repair   (it is made after a yes)" if there.mending else there.command
+    return [Check("state", there.ok, found, mend)]

@@ -19,7 +19,7 @@ import pytest
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_inventory import ID
 from tests.e2e.conftest import World
-from tests.support import engine, environment, flux_manifest, golang, providers, repositories, ssh_host
+from tests.support import environment, flux_manifest, golang, providers, repositories, ssh_host
 from tests.support.aws_planted import Planted, hosted_zone
 from tests.support.eks_account import inventories
 from tests.support.eks_account.account import NUMBER, REGION, Account, account
@@ -61,10 +61,9 @@ class Life:
     def word(self, cluster: str) -> str:
         return self.kubectl(cluster, "get", "configmap", "from-git", "-o", "jsonpath={.data.word}")
 
-    def surroundings(self, name: str, cluster_id: str) -> Planted:
+    def surroundings(self, name: str, cluster_id: str, domain: str) -> Planted:
         """Of a controller in that cluster, which marks what it makes with an id."""
         network = self.aws.eks.clusters[name].document["resourcesVpcConfig"]
-        domain = f"{name}.example.com"
         made = Planted(Aws(REGION), name, cluster_id, "", domain, {ID: cluster_id})
         made.vpc, made.subnets = network["vpcId"], tuple(network["subnetIds"])
         return made
@@ -102,7 +101,7 @@ def life(tmp_path_factory: pytest.TempPathFactory, engine_bin: Path) -> Iterator
             zone = hosted_zone(Aws(REGION), "example.com")
             init(world, host, manifest)
             yield Life(world, aws, zone, inventories.of(aws))
-        engine.remove_all()
+            planes.end()
 
 
 def init(world: World, host: ssh_host.SshHost, manifest: str) -> None:
@@ -221,15 +220,33 @@ def logged_in(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("logged_in")
 def test_destroy_takes_along_what_controllers_made(life: Life) -> None:
     """A load balancer, a volume, DNS records and more, as the controllers of the copy make and mark them."""
-    record = life.record(COPY)
-    with_both = inventories.of(life.aws)
-    for each in (life.surroundings(COPY, record["id"]), life.surroundings(COPY, "01someoneelses")):
+    ours = life.surroundings(COPY, life.record(COPY)["id"], f"{COPY}.example.com")
+    others = life.surroundings("qa", "01someoneelses", "other.example.com")
+    for each in (ours, others):
         for kind in ("security_group", "load_balancer", "target_group", "interface", "volume"):
             getattr(each, kind)()
         each.records(life.zone)
-    planted = inventories.of(life.aws)
-    assert planted["volumes"] == with_both["volumes"] + 2
-    told = life.world.karrots("destroy", COPY, "--yes", "-o", "json", expect=None)
-    print(told.status, told.out, told.err)
-    print(inventories.of(life.aws), with_both, life.before)
-    assert 0
+    receipt = life.world.karrots("destroy", COPY, "--yes", "-o", "json").document
+    assert receipt["left"] == []
+    taken = {"load balancers", "target groups", "network interfaces", "security groups", "volumes", "clusters", "VPCs"}
+    assert {kind: receipt["looked_for"][kind] for kind in taken} == dict.fromkeys(taken, 1)
+    assert receipt["looked_for"]["DNS records"] == 4
+    assert list(life.aws.eks.clusters) == ["qa"]
+
+
+def test_at_the_end_the_account_is_as_it_was(life: Life) -> None:
+    """But for what bears another's id, which nobody may touch, and the bucket of states, which holds none any more."""
+    life.world.git("switch", "-q", "main")
+    life.world.git("branch", "-qD", STORY)
+    life.world.karrots("destroy", "qa", "--yes")
+    left = {kind: count - life.before[kind] for kind, count in inventories.of(life.aws).items()}
+    assert {kind: count for kind, count in left.items() if count} == {
+        "groups": 1,
+        "volumes": 1,
+        "load balancers": 1,
+        "target groups": 1,
+        "DNS records": 4,
+    }
+    kept = life.aws.client("s3").list_objects_v2(Bucket=BUCKET)
+    assert kept["KeyCount"] == 0, kept
+    assert list((life.world.root / "planes/state/engine/clusters").iterdir()) == []

@@ -63,6 +63,11 @@ class EnginePlanes:
         self._starts.pop(name).wait()
         assert self._engine("down", name).wait() == 0
 
+    def end(self) -> None:
+        """Of those that nobody deleted."""
+        for name in list(self._starts):
+            self.stop(name)
+
     def _engine(self, verb: str, name: str, *words: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "karrots.engine", verb, "--id", name, *words]
         return subprocess.Popen(argv, stdout=subprocess.DEVNULL, env=self.environment)
