@@ -199,6 +199,12 @@ class AskFlux:
         return Done("asked") if self._asked else Needed(f"for {ctx.commit[:10]}")
 
     def run(self, ctx: Context) -> str:
+        if not flux.state(ctx.api()).objects:
+            raise Failed(
+                f"Flux in '{ctx.record.name}' follows no branch yet",
+                why="the operation that makes the cluster did not come so far",
+                hint=f"karrots apply {ctx.record.name}",
+            )
         flux.ask_to_look(ctx.api(), clock.now())
         flux.ask_all(ctx.api(), clock.now())
         self._asked = True

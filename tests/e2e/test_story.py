@@ -74,6 +74,14 @@ def test_status_and_tree(world: World) -> None:
     assert [(r["name"], [c["name"] for c in r["children"]]) for r in roots] == [("qa", [COPY])]
 
 
+def test_a_cluster_that_follows_no_branch_yet_is_not_waited_for(world: World) -> None:
+    world.karrots("create", "qa-infra", "--wait", "infra")
+    told = world.karrots("sync", "qa-infra", expect=8)
+    assert "Flux in 'qa-infra' follows no branch yet" in told.err
+    assert "karrots apply qa-infra" in told.err
+    world.karrots("destroy", "qa-infra", "--yes")
+
+
 def test_a_parent_of_a_live_branch_is_not_destroyed(world: World) -> None:
     refused = world.karrots("destroy", "qa", "--yes", expect=3)
     assert COPY in refused.err

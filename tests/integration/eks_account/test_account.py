@@ -147,6 +147,16 @@ def test_calls_are_noted_and_can_be_denied(aws: Account, cluster: str) -> None:
         aws.front.calls.denied.clear()
 
 
+def test_who_heard_no_answer_and_asks_again_is_told_the_same(aws: Account, cluster: str) -> None:
+    """https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAddon.html, clientRequestToken"""
+    asked = {"clusterName": cluster, "addonName": "vpc-cni", "clientRequestToken": "once"}
+    eks = aws.client("eks")
+    assert eks.create_addon(**asked)["addon"] == eks.create_addon(**asked)["addon"]
+    with pytest.raises(ClientError) as refused:
+        eks.create_addon(**asked | {"clientRequestToken": "twice"})
+    assert code(refused) == "ResourceInUseException"
+
+
 def test_what_the_service_has_no_word_for_is_found(aws: Account, cluster: str) -> None:
     """The imitation cannot drift from the SDK's description of the real service."""
     document = aws.eks.clusters[cluster].document

@@ -95,12 +95,18 @@ class Eks:
         self.hold, self._now = hold, now
         self.clusters: dict[str, Cluster] = {}
         self._numbers = itertools.count(1)
+        self._answered: dict[tuple[str, str], Document] = {}
 
     def __call__(self, operation: str, params: Document) -> Document:
         act = getattr(self, "_" + _snake(operation), None)
         if act is None:
             raise ServiceError("InvalidRequestException", f"{operation} is not imitated")
+        token = (operation, params.get("clientRequestToken", ""))
+        if token in self._answered:  # an SDK that heard no answer asks again, and is told the same
+            return self._answered[token]
         answer: Document = act(params)
+        if token[1]:
+            self._answered[token] = answer
         return answer
 
     def inventory(self) -> dict[str, list[str]]:
