@@ -12,14 +12,14 @@ from karrots.adapters import process
 from karrots.errors import ToolFailed
 from tests.support import azurerm
 from tests.support.azurerm import Azure, azure
-from tests.support.variants_gke_aks import VARIANTS, Variant
+from tests.support.variants import AKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-AKS = [variant for variant in VARIANTS if variant.provider == "aks"]
-BY_NAME = {variant.name: variant for variant in AKS}
+    from tests.support.variants import Variant
+
 PATIENCE = 300.0
 
 
@@ -70,8 +70,9 @@ def _made(shown: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("variant", AKS, ids=str)
-def test_it_validates_and_plans_every_shape(variant: Variant, provider: Provider, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", AKS)
+def test_it_validates_and_plans_every_shape(name: str, provider: Provider, tmp_path: Path) -> None:
+    variant = AKS[name]
     folder = provider.initialised(tmp_path / "root", variant)
     assert "Success! The configuration is valid." in provider.terraform(folder, "validate")
     shown = provider.planned(folder)
@@ -82,7 +83,7 @@ def test_it_validates_and_plans_every_shape(variant: Variant, provider: Provider
     [network], [pool] = cluster["network_profile"], cluster["default_node_pool"]
     private = spec.network.api == "private"
     assert cluster["private_cluster_enabled"] == private
-    assert bool(cluster["api_server_access_profile"]) == (variant.narrowed and not private)
+    assert bool(cluster["api_server_access_profile"]) == bool(variant.cloud.api_access and not private)
     assert network["outbound_type"] == ("loadBalancer" if spec.network.nat == "none" else "userAssignedNATGateway")
     assert pool["zones"] == ([str(n + 1) for n in range(spec.network.zones)] if spec.network.zones > 1 else None)
     assert cluster["sku_tier"] == spec.aks.tier
@@ -92,14 +93,14 @@ def test_it_validates_and_plans_every_shape(variant: Variant, provider: Provider
 
 
 def test_the_creator_and_the_cluster_domains_zone_get_their_roles(provider: Provider, tmp_path: Path) -> None:
-    made = _made(provider.planned(provider.initialised(tmp_path / "root", BY_NAME["plain"])))
+    made = _made(provider.planned(provider.initialised(tmp_path / "root", AKS["aks-plain"])))
     assert made["azurerm_role_assignment.creator"]["principal_id"] == azurerm.PERSON
     zones = [after["scope"] for address, after in made.items() if address.startswith("azurerm_role_assignment.dns_")]
     assert sorted(scope.rsplit("/", 1)[1] for scope in zones) == [azurerm.ZONE, "dns"]
 
 
 def test_what_a_spot_pool_is_planned_as(provider: Provider, tmp_path: Path) -> None:
-    made = _made(provider.planned(provider.initialised(tmp_path / "root", BY_NAME["pools"])))
+    made = _made(provider.planned(provider.initialised(tmp_path / "root", AKS["aks-pools"])))
     spot = made['azurerm_kubernetes_cluster_node_pool.pool["batch"]']
     assert (spot["priority"], spot["eviction_policy"], spot["spot_max_price"]) == ("Spot", "Delete", -1)
     assert spot["node_taints"] == [
@@ -142,7 +143,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_it_finds_what_a_schema_cannot(fault: str, provider: Provider, tmp_path: Path) -> None:
     planted = FAULTS[fault]
-    folder = provider.initialised(tmp_path / "root", BY_NAME["three-zones"])
+    folder = provider.initialised(tmp_path / "root", AKS["aks-three-zones"])
     file = folder / planted.file
     text = file.read_text()
     assert planted.good in text

@@ -40,6 +40,8 @@ WHAT = Recipe(
 # The program calls itself `dev`; it is what came after 5.2.0.
 VERSION = "5.3.0"
 BUILD_SECONDS = 7200.0
+# The largest of its packages take gigabytes to compile.
+PARALLEL = "-p=2"
 SPACE = 3 * 10**9
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Taken before any test changes it.
@@ -74,7 +76,7 @@ def _build(folder: Path) -> None:
         process.run(
             [go.program, "build", "-ldflags", WHAT.ldflags, "-o", f"{made}/", WHAT.programs[0].package],
             cwd=WHAT.modules,
-            env=go.environment(recipe.BUILD_FLAGS),
+            env=go.environment((*recipe.BUILD_FLAGS, PARALLEL)),
             timeout=BUILD_SECONDS,
         )
         process.run([str(made / NAME), *WHAT.programs[0].probe])
