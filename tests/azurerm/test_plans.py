@@ -130,7 +130,12 @@ FAULTS = {
         "cluster.tf", '  node_provisioning_profile {\n    mode = "Manual"\n  }\n', "", "node_provisioning_profile"
     ),
     "a surge for spot machines": Fault("nodes.tf", "each.value.spot ? [] : [true]", "[true]", "max_surge"),
-    "a price for others": Fault("nodes.tf", "each.value.spot ? -1 : null", "0.5", "spot_max_price"),
+    "log-ins without a tenant": Fault(
+        "cluster.tf",
+        "    tenant_id          = data.azurerm_client_config.current.tenant_id\n",
+        "",
+        "admin_group_object_ids",
+    ),
     "a long name of a pool": Fault("cluster.tf", "md5(name), 0, 10", "md5(name), 0, 12", "temporary_name_for_rotation"),
     "a prefix with a dash at its end": Fault("cluster.tf", "var.names.dns_prefix", '"qa-"', "dns_prefix"),
     "a zone for a gateway that is in all": Fault(

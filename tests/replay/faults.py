@@ -97,6 +97,15 @@ FAULTS = (
         'network_data_plane  = "azure"', "Value not allowed", "network_profile.network_data_plane",
     ),
     Fault(
+        "log-ins without a tenant", "aks-plain", "cluster.tf",
+        "    tenant_id          = data.azurerm_client_config.current.tenant_id\n", "",
+        "Missing argument", "azure_active_directory_role_based_access_control.tenant_id",
+    ),
+    Fault(
+        "a spot price for machines that stay", "aks-pools", "nodes.tf", "each.value.spot ? -1 : null", "-1",
+        "Conflicting arguments", "spot_max_price",
+    ),
+    Fault(
         "workload identity without its issuer", "aks-plain", "cluster.tf", "oidc_issuer_enabled       = true",
         "oidc_issuer_enabled       = false", "Value not allowed", "oidc_issuer_enabled",
     ),

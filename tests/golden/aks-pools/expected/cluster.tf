@@ -29,6 +29,7 @@ resource "azurerm_kubernetes_cluster" "cluster" {
   local_account_disabled = true
 
   azure_active_directory_role_based_access_control {
+    tenant_id          = data.azurerm_client_config.current.tenant_id
     azure_rbac_enabled = true
   }
 
