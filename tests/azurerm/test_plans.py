@@ -86,6 +86,7 @@ def test_it_validates_and_plans_every_shape(name: str, provider: Provider, tmp_p
     assert bool(cluster["api_server_access_profile"]) == bool(variant.cloud.api_access and not private)
     assert network["outbound_type"] == ("loadBalancer" if spec.network.nat == "none" else "userAssignedNATGateway")
     assert pool["zones"] == ([str(n + 1) for n in range(spec.network.zones)] if spec.network.zones > 1 else None)
+    assert pool["max_pods"] == 110
     assert cluster["sku_tier"] == spec.aks.tier
     assert cluster["automatic_upgrade_channel"] == (None if variant.branched else "patch")
     pools = {address for address in made if address.startswith("azurerm_kubernetes_cluster_node_pool.")}
@@ -109,6 +110,7 @@ def test_what_a_spot_pool_is_planned_as(provider: Provider, tmp_path: Path) -> N
         "kubernetes.azure.com/scalesetpriority=spot:NoSchedule",
     ]
     assert spot["upgrade_settings"] == []
+    assert spot["max_pods"] == 110
     assert (spot["min_count"], spot["max_count"], spot.get("node_count")) == (0, 9, None)
 
 
