@@ -84,14 +84,22 @@ def _build(folder: Path) -> None:
         made.rename(folder)
 
 
+def mirror(folder: Path, program: Path) -> Path:
+    """`folder` as a filesystem mirror that has `program` too."""
+    kind = f"{sys.platform}_{MACHINES.get(platform.machine(), platform.machine())}"
+    package = folder / "registry.terraform.io" / "hashicorp" / "azurerm" / VERSION / kind
+    package.mkdir(parents=True, exist_ok=True)
+    place = package / f"{NAME}_v{VERSION}"
+    place.unlink(missing_ok=True)
+    place.symlink_to(program)
+    return folder
+
+
 def settings(folder: Path, program: Path) -> Path:
     """A Terraform configuration that installs `program` and nothing else."""
-    kind = f"{sys.platform}_{MACHINES.get(platform.machine(), platform.machine())}"
-    package = folder / "mirror" / "registry.terraform.io" / "hashicorp" / "azurerm" / VERSION / kind
-    package.mkdir(parents=True)
-    (package / f"{NAME}_v{VERSION}").symlink_to(program)
+    place = mirror(folder / "mirror", program)
     file = folder / "terraform.rc"
-    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder / "mirror"}"\n  }}\n}}\n')
+    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{place}"\n  }}\n}}\n')
     return file
 
 
