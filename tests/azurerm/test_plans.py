@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots.adapters import process
-from karrots.errors import ToolFailed
 from tests.replay.faults import FAULTS, Fault
 from tests.support import azurerm
-from tests.support.azurerm import Azure, azure
 from tests.support.variants import AKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.support.variants import Variant
+    from tests.azurerm.provider import Provider
 
-PATIENCE = 300.0
 PLANTED = [fault for fault in FAULTS if fault.variant in AKS]
-
-
-@dataclass(frozen=True)
-class Provider:
-    """The provider, and what a Terraform needs to find it and its Azure."""
-
-    azure: Azure
-    environment: Mapping[str, str]
-
-    def terraform(self, folder: Path, *argv: str) -> str:
-        return process.run(
-            ["terraform", *argv, "-no-color"], cwd=folder, env=dict(self.environment), timeout=PATIENCE
-        ).text
-
-    def initialised(self, folder: Path, variant: Variant) -> Path:
-        variant.write(folder)
-        (folder / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-        self.terraform(folder, "init", "-input=false")
-        return folder
-
-    def refusal(self, folder: Path) -> str:
-        """What it says against a plan; nothing when it makes one."""
-        try:
-            self.terraform(folder, "plan", "-input=false")
-        except ToolFailed as error:
-            return error.tail
-        return ""
-
-    def planned(self, folder: Path) -> dict[str, Any]:
-        said = self.terraform(folder, "plan", "-input=false", "-out=plan")
-        assert "Warning" not in said
-        shown: dict[str, Any] = json.loads(self.terraform(folder, "show", "-json", "plan"))
-        return shown
-
-
-@pytest.fixture(scope="module")
-def azurerm_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return azurerm.settings(tmp_path_factory.mktemp("azurerm"), azurerm.built())
-
-
-@pytest.fixture
-def provider(azurerm_settings: Path, tmp_path: Path) -> Iterator[Provider]:
-    with azure(tmp_path) as here:
-        settings = {"TF_CLI_CONFIG_FILE": str(azurerm_settings), "CHECKPOINT_DISABLE": "1", "HOME": str(tmp_path)}
-        yield Provider(here, process.environment({**settings, **here.environment()}))
-        assert here.unknown == []
 
 
 def _made(shown: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
