@@ -42,7 +42,7 @@ VERSION = "5.3.0"
 BUILD_SECONDS = 7200.0
 # The largest of its packages take gigabytes to compile.
 PARALLEL = "-p=2"
-SPACE = 3 * 10**9
+SPACE = 6 * 10**9
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Taken before any test changes it.
 ENVIRONMENT = dict(os.environ)
