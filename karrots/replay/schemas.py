@@ -52,10 +52,10 @@ def shipped(folder: Path | None = None) -> list[Recorded]:
         for path in folder.iterdir()
         if (match := RECORDING.fullmatch(path.name))
     ]
-    return sorted(found, key=lambda each: (each.name, _order(each.version or "")))
+    return sorted(found, key=lambda each: (each.name, order(each.version or "")))
 
 
-def _order(version: str) -> tuple[int, ...]:
+def order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 

@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots.adapters import process
-from karrots.errors import ToolFailed
+from tests.replay.faults import FAULTS, Fault
 from tests.support import azurerm
-from tests.support.azurerm import Azure, azure
-from tests.support.variants_gke_aks import VARIANTS, Variant
+from tests.support.variants import AKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-AKS = [variant for variant in VARIANTS if variant.provider == "aks"]
-BY_NAME = {variant.name: variant for variant in AKS}
-PATIENCE = 300.0
+    from tests.azurerm.provider import Provider
 
-
-@dataclass(frozen=True)
-class Provider:
-    """The provider, and what a Terraform needs to find it and its Azure."""
-
-    azure: Azure
-    environment: Mapping[str, str]
-
-    def terraform(self, folder: Path, *argv: str) -> str:
-        return process.run(
-            ["terraform", *argv, "-no-color"], cwd=folder, env=dict(self.environment), timeout=PATIENCE
-        ).text
-
-    def initialised(self, folder: Path, variant: Variant) -> Path:
-        variant.write(folder)
-        (folder / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-        self.terraform(folder, "init", "-input=false")
-        return folder
-
-    def planned(self, folder: Path) -> dict[str, Any]:
-        said = self.terraform(folder, "plan", "-input=false", "-out=plan")
-        assert "Warning" not in said
-        shown: dict[str, Any] = json.loads(self.terraform(folder, "show", "-json", "plan"))
-        return shown
-
-
-@pytest.fixture(scope="module")
-def azurerm_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return azurerm.settings(tmp_path_factory.mktemp("azurerm"), azurerm.built())
-
-
-@pytest.fixture
-def provider(azurerm_settings: Path, tmp_path: Path) -> Iterator[Provider]:
-    with azure(tmp_path) as here:
-        settings = {"TF_CLI_CONFIG_FILE": str(azurerm_settings), "CHECKPOINT_DISABLE": "1", "HOME": str(tmp_path)}
-        yield Provider(here, process.environment({**settings, **here.environment()}))
-        assert here.unknown == []
+PLANTED = [fault for fault in FAULTS if fault.variant in AKS]
 
 
 def _made(shown: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -70,8 +28,9 @@ def _made(shown: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("variant", AKS, ids=str)
-def test_it_validates_and_plans_every_shape(variant: Variant, provider: Provider, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", AKS)
+def test_it_validates_and_plans_every_shape(name: str, provider: Provider, tmp_path: Path) -> None:
+    variant = AKS[name]
     folder = provider.initialised(tmp_path / "root", variant)
     assert "Success! The configuration is valid." in provider.terraform(folder, "validate")
     shown = provider.planned(folder)
@@ -82,9 +41,10 @@ def test_it_validates_and_plans_every_shape(variant: Variant, provider: Provider
     [network], [pool] = cluster["network_profile"], cluster["default_node_pool"]
     private = spec.network.api == "private"
     assert cluster["private_cluster_enabled"] == private
-    assert bool(cluster["api_server_access_profile"]) == (variant.narrowed and not private)
+    assert bool(cluster["api_server_access_profile"]) == bool(variant.cloud.api_access and not private)
     assert network["outbound_type"] == ("loadBalancer" if spec.network.nat == "none" else "userAssignedNATGateway")
     assert pool["zones"] == ([str(n + 1) for n in range(spec.network.zones)] if spec.network.zones > 1 else None)
+    assert pool["max_pods"] == 110
     assert cluster["sku_tier"] == spec.aks.tier
     assert cluster["automatic_upgrade_channel"] == (None if variant.branched else "patch")
     pools = {address for address in made if address.startswith("azurerm_kubernetes_cluster_node_pool.")}
@@ -92,14 +52,14 @@ def test_it_validates_and_plans_every_shape(variant: Variant, provider: Provider
 
 
 def test_the_creator_and_the_cluster_domains_zone_get_their_roles(provider: Provider, tmp_path: Path) -> None:
-    made = _made(provider.planned(provider.initialised(tmp_path / "root", BY_NAME["plain"])))
+    made = _made(provider.planned(provider.initialised(tmp_path / "root", AKS["aks-plain"])))
     assert made["azurerm_role_assignment.creator"]["principal_id"] == azurerm.PERSON
     zones = [after["scope"] for address, after in made.items() if address.startswith("azurerm_role_assignment.dns_")]
     assert sorted(scope.rsplit("/", 1)[1] for scope in zones) == [azurerm.ZONE, "dns"]
 
 
 def test_what_a_spot_pool_is_planned_as(provider: Provider, tmp_path: Path) -> None:
-    made = _made(provider.planned(provider.initialised(tmp_path / "root", BY_NAME["pools"])))
+    made = _made(provider.planned(provider.initialised(tmp_path / "root", AKS["aks-pools"])))
     spot = made['azurerm_kubernetes_cluster_node_pool.pool["batch"]']
     assert (spot["priority"], spot["eviction_policy"], spot["spot_max_price"]) == ("Spot", "Delete", -1)
     assert spot["node_taints"] == [
@@ -108,45 +68,24 @@ def test_what_a_spot_pool_is_planned_as(provider: Provider, tmp_path: Path) -> N
         "kubernetes.azure.com/scalesetpriority=spot:NoSchedule",
     ]
     assert spot["upgrade_settings"] == []
+    assert spot["max_pods"] == 110
     assert (spot["min_count"], spot["max_count"], spot.get("node_count")) == (0, 9, None)
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Planted in a rendered root; `said` is in what the provider says of it."""
-
-    file: str
-    good: str
-    bad: str
-    said: str
-
-
-OUTBOUND = '"loadBalancer" : "userAssignedNATGateway"'
-# What schemas do not know, but for the second.
-FAULTS = {
-    "a value that is none": Fault("cluster.tf", 'policy      = "cilium"', 'policy      = "cilum"', "cilum"),
-    "a block that is missing": Fault(
-        "cluster.tf", '  node_provisioning_profile {\n    mode = "Manual"\n  }\n', "", "node_provisioning_profile"
-    ),
-    "a surge for spot machines": Fault("nodes.tf", "each.value.spot ? [] : [true]", "[true]", "max_surge"),
-    "a price for others": Fault("nodes.tf", "each.value.spot ? -1 : null", "0.5", "spot_max_price"),
-    "a long name of a pool": Fault("cluster.tf", "md5(name), 0, 10", "md5(name), 0, 12", "temporary_name_for_rotation"),
-    "a prefix with a dash at its end": Fault("cluster.tf", "var.names.dns_prefix", '"qa-"', "dns_prefix"),
-    "a zone for a gateway that is in all": Fault(
-        "network.tf", "  sku_name  ", '  zones               = ["1"]\n  sku_name  ', "zones"
-    ),
-    "no way out": Fault("cluster.tf", OUTBOUND, '"loadBalancer" : "none"', "artifact_source"),
+FOUND_LATE = {
+    "settings that exclude each other",
+    "a spot price for machines that stay",
+    "workload identity without its issuer",
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_it_finds_what_a_schema_cannot(fault: str, provider: Provider, tmp_path: Path) -> None:
-    planted = FAULTS[fault]
-    folder = provider.initialised(tmp_path / "root", BY_NAME["three-zones"])
-    file = folder / planted.file
-    text = file.read_text()
-    assert planted.good in text
-    file.write_text(text.replace(planted.good, planted.bad))
-    with pytest.raises(ToolFailed) as caught:
-        provider.terraform(folder, "plan", "-input=false")
-    assert planted.said in caught.value.tail
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda each: each.name)
+def test_it_refuses_what_the_replay_refuses(fault: Fault, provider: Provider, tmp_path: Path) -> None:
+    """But for what it says only while it makes things, and what it leaves to Azure to say."""
+    folder = provider.initialised(tmp_path / "root", AKS[fault.variant])
+    fault.plant(folder)
+    refused = provider.refusal(folder)
+    if fault.name in FOUND_LATE:
+        assert refused == ""
+    else:
+        assert fault.attribute.rpartition(".")[2] in refused

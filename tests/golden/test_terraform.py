@@ -40,6 +40,16 @@ nodes:
 """,
 }
 
+CLOUD_CASES = (
+    "eks-main",
+    "eks-pools",
+    "eks-auto",
+    "gke-pools",
+    "gke-autopilot-shared",
+    "aks-pools",
+    "aks-private-shared",
+)
+
 
 def _render(case: str) -> dict[str, str]:
     return terraform.render(load_cluster(CASES[case], "cluster.yaml"), places.templates() / "local")
@@ -58,6 +68,6 @@ def test_terraform_finds_it_formatted_and_valid(case: str, tmp_path: Path) -> No
         process.run(["terraform", *argv], cwd=tmp_path, env=environment)
 
 
-@pytest.mark.parametrize("case", ["eks-main", "eks-pools", "eks-auto"])
+@pytest.mark.parametrize("case", CLOUD_CASES)
 def test_rendered_root_of_a_cloud(case: str, golden: Golden) -> None:
     golden(case, VARIANTS[case].files())

@@ -1,9 +1,10 @@
-"""A second opinion on the roots of EKS: what checkov finds has a reason beside it, and nothing else is found."""
+"""A second opinion on the clouds' roots: what checkov finds has a reason beside it, and nothing else is found."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,57 @@ import pytest
 import yaml
 
 from tests.conftest import REAL_ENVIRONMENT
-from tests.support.variants import EKS
+from tests.support.variants import VARIANTS
 
-ACCEPTED = Path(__file__).parents[1] / "data" / "checkov-eks.yaml"
-READ = ("eks-main", "eks-no-nat", "eks-auto", "eks-pools")
+ACCEPTED = Path(__file__).parents[1] / "data" / "checkov.yaml"
+ARGUMENTS = ("--framework", "terraform", "--quiet", "--compact", "--skip-download", "-o", "json")
+# Between them they have every block of the templates.
+READ = {
+    "eks": ("eks-main", "eks-no-nat", "eks-auto", "eks-pools"),
+    "gke": ("gke-pools", "gke-no-nat-narrowed", "gke-autopilot", "gke-private-shared"),
+    "aks": ("aks-pools", "aks-no-nat-narrowed", "aks-private-shared", "aks-permanent"),
+}
 
 
-def accepted() -> dict[str, dict[str, str]]:
-    document: Any = yaml.safe_load(ACCEPTED.read_text())
-    found: dict[str, dict[str, str]] = document["accepted"]
+@dataclass(frozen=True)
+class Fault:
+    """Planted in a root of its own; checkov calls it `code`."""
+
+    variant: str
+    file: str
+    good: str
+    bad: str
+    code: str
+
+    def plant(self, folder: Path) -> None:
+        file = VARIANTS[self.variant].write(folder) / self.file
+        text = file.read_text()
+        assert self.good in text
+        file.write_text(text.replace(self.good, self.bad))
+
+
+PLANTED = {
+    "eks": Fault("eks-main", "nodes.tf", '"required"', '"optional"', "CKV_AWS_79"),
+    "gke": Fault(
+        "gke-pools", "cluster.tf", "issue_client_certificate = false", "issue_client_certificate = true", "CKV_GCP_13"
+    ),
+    "aks": Fault(
+        "aks-pools", "cluster.tf", "local_account_disabled = true", "local_account_disabled = false", "CKV_AZURE_141"
+    ),
+}
+
+every_cloud = pytest.mark.parametrize("cloud", READ)
+
+
+def accepted(cloud: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = yaml.safe_load(ACCEPTED.read_text())[cloud]
     return found
 
 
-def test_each_accepted_finding_has_its_reason() -> None:
-    assert accepted()
-    assert all(set(it) == {"says", "why"} and len(it["why"]) > 20 for it in accepted().values())
+@every_cloud
+def test_each_accepted_finding_has_its_reason(cloud: str) -> None:
+    assert accepted(cloud)
+    assert all(set(it) == {"says", "why"} and len(it["why"]) > 20 for it in accepted(cloud).values())
 
 
 @pytest.fixture
@@ -36,23 +73,21 @@ def checkov() -> str:
     return program
 
 
-def test_nothing_else_is_found(checkov: str, tmp_path: Path) -> None:
-    found: set[str] = set()
-    for name in READ:
-        folder = EKS[name].write(tmp_path / name)
-        argv = [
-            checkov,
-            "-d",
-            str(folder),
-            "--framework",
-            "terraform",
-            "--quiet",
-            "--compact",
-            "--skip-download",
-            "-o",
-            "json",
-        ]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        results = json.loads(done.stdout)["results"]
-        found |= {it["check_id"] for it in results["failed_checks"]}
-    assert sorted(found) == sorted(accepted())
+@every_cloud
+def test_nothing_else_is_found(cloud: str, checkov: str, tmp_path: Path) -> None:
+    for name in READ[cloud]:
+        VARIANTS[name].write(tmp_path / name)
+    PLANTED[cloud].plant(tmp_path / "planted")
+    failed = _failed(checkov, tmp_path)
+    assert PLANTED[cloud].code in {each["check_id"] for each in failed if _root(each) == "planted"}
+    assert sorted({each["check_id"] for each in failed if _root(each) != "planted"}) == sorted(accepted(cloud))
+
+
+def _failed(checkov: str, folder: Path) -> list[dict[str, Any]]:
+    done = subprocess.run([checkov, "-d", folder, *ARGUMENTS], capture_output=True, text=True, check=False)
+    found: list[dict[str, Any]] = json.loads(done.stdout)["results"]["failed_checks"]
+    return found
+
+
+def _root(check: dict[str, Any]) -> str:
+    return str(check["file_path"]).split("/")[1]

@@ -9,16 +9,14 @@ import pytest
 from karrots.replay import schemas
 from tests.replay.faults import FAULTS, Fault
 from tests.replay.play import complaints, played
-from tests.replay.shapes import shapes
 from tests.replay.versions import NOT_FOR_TEMPLATES, PROVIDERS
 from tests.schemas.kept import is_kept
+from tests.support.variants import VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from karrots.replay.schemas import Recorded
-
-SHAPES = shapes()
 
 
 def ours(cloud: str) -> list[Recorded]:
@@ -27,7 +25,7 @@ def ours(cloud: str) -> list[Recorded]:
     return [each for each in found if (each.name, str(each.version).partition(".")[0]) not in NOT_FOR_TEMPLATES]
 
 
-PLAYED = {name: shape for name, shape in SHAPES.items() if ours(shape.provider)}
+PLAYED = {name: shape for name, shape in VARIANTS.items() if ours(shape.provider)}
 # One of each cloud in its richest form; the others are a `make replay` away.
 RICH = [name for name in ("eks-pools", "gke-pools", "aks-pools") if name in PLAYED]
 PLANTED = [fault for fault in FAULTS if fault.variant in PLAYED]
@@ -36,7 +34,7 @@ PLANTED = [fault for fault in FAULTS if fault.variant in PLAYED]
 @pytest.mark.usefixtures("with_replay")
 @pytest.mark.parametrize("name", RICH)
 def test_a_root_lives_cleanly_with_every_recording(name: str, tmp_path: Path) -> None:
-    shape = SHAPES[name]
+    shape = VARIANTS[name]
     told = {
         each.label: complaints(played(shape.write(tmp_path / str(each.version)), [each]))
         for each in ours(shape.provider)
@@ -48,17 +46,17 @@ def test_a_root_lives_cleanly_with_every_recording(name: str, tmp_path: Path) ->
 @pytest.mark.usefixtures("with_replay")
 @pytest.mark.parametrize("fault", PLANTED, ids=lambda each: each.name)
 def test_a_planted_fault_is_found(fault: Fault, tmp_path: Path) -> None:
-    shape = SHAPES[fault.variant]
+    shape = VARIANTS[fault.variant]
     fault.plant(shape.write(tmp_path / "root"))
     told = complaints(played(tmp_path / "root", ours(shape.provider)[-1:]))
     assert any(fault.is_told(line) for line in told), told
 
 
-@pytest.mark.parametrize("name", sorted(SHAPES))
+@pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_every_type_in_a_root_is_recorded(name: str, tmp_path: Path) -> None:
     import re
 
-    root = SHAPES[name].write(tmp_path / "root")
+    root = VARIANTS[name].write(tmp_path / "root")
     text = "".join(file.read_text() for file in root.glob("*.tf"))
     types = {kind for _, kind in re.findall(r'^(resource|data) "(\w+)"', text, re.MULTILINE)}
     assert types

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from karrots.report.tables import table
 from tests.replay.faults import FAULTS
 from tests.replay.play import complaints, played
-from tests.replay.shapes import shapes
 from tests.replay.versions import missing, note, recorded
+from tests.support.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from karrots.ops.rehearse import Rehearsed
     from karrots.replay.schemas import Recorded
     from tests.replay.faults import Fault
-    from tests.replay.shapes import Shape
+    from tests.support.variants import Variant
 
 LISTED = 5  # complaints of one root
 
@@ -35,17 +35,20 @@ def main(wanted: list[str]) -> int:
 
     began = time.monotonic()
     built = program.ensure(lambda done, total, what, _: say(f"{done}/{total} {what}") if done == total else None)
-    chosen = {name: each for name, each in shapes().items() if not wanted or name.startswith(tuple(wanted))}
+    chosen = {name: each for name, each in VARIANTS.items() if not wanted or name.startswith(tuple(wanted))}
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["KARROTS_HOME"] = f"{scratch}/home"
         places.private_folder(places.replay_provider())
         (places.replay_provider() / built.parent.name).symlink_to(built.parent)
-        bad = lives(chosen, Path(scratch)) + faults(chosen, Path(scratch))
-    say(f"{note()}\n{len(chosen)} shapes, {seconds(time.monotonic() - began)}, {bad or 'nothing'} amiss")
+        lived, found = lives(chosen, Path(scratch)), faults(chosen, Path(scratch))
+    bad = [*lived, *found].count(False)
+    counts = f"{len(chosen)} shapes, {len(lived)} lives, {len(found)} faults"
+    say(f"{note()}\n{counts}, {seconds(time.monotonic() - began)}, {bad or 'nothing'} amiss")
     return 1 if bad or not chosen else 0
 
 
-def lives(chosen: dict[str, Shape], scratch: Path) -> int:
+def lives(chosen: dict[str, Variant], scratch: Path) -> list[bool]:
+    """For each shape and schema, whether it was clean."""
     rows: list[tuple[str, ...]] = []
     amiss: list[str] = []
     for name, shape in chosen.items():
@@ -60,7 +63,7 @@ def lives(chosen: dict[str, Shape], scratch: Path) -> int:
             amiss += [f"{name} {version.label}: {line}" for line in told[:LISTED]]
     head = ("SHAPE", "SCHEMA", "RESOURCES", "INIT", "VALIDATE", "PLAN", "APPLY", "AGAIN", "DESTROY", "")
     say(table(head, rows) + "\n".join(amiss))
-    return sum(1 for each in rows if each[-1] != "clean")
+    return [each[-1] == "clean" for each in rows]
 
 
 def row(name: str, version: Recorded, result: Rehearsed, *, clean: bool) -> tuple[str, ...]:
@@ -69,7 +72,8 @@ def row(name: str, version: Recorded, result: Rehearsed, *, clean: bool) -> tupl
     return (name, version.label, made, *times, *["-"] * (6 - len(times)), "clean" if clean else "NOT CLEAN")
 
 
-def faults(chosen: dict[str, Shape], scratch: Path) -> int:
+def faults(chosen: dict[str, Variant], scratch: Path) -> list[bool]:
+    """For each, whether it was found."""
     rows = [
         (fault.name, fault.variant, version.label, told, f"{taken:.1f}")
         for number, fault in enumerate(FAULTS)
@@ -77,10 +81,10 @@ def faults(chosen: dict[str, Shape], scratch: Path) -> int:
         for version, told, taken in planted(fault, chosen[fault.variant], scratch / f"fault-{number}")
     ]
     say(table(("FAULT", "SHAPE", "SCHEMA", "FOUND", "SECONDS"), rows))
-    return sum(1 for each in rows if each[3] == "NOT FOUND")
+    return [each[3] != "NOT FOUND" for each in rows]
 
 
-def planted(fault: Fault, shape: Shape, folder: Path) -> Iterator[tuple[Recorded, str, float]]:
+def planted(fault: Fault, shape: Variant, folder: Path) -> Iterator[tuple[Recorded, str, float]]:
     """With the newest recording."""
     root = shape.write(folder)
     fault.plant(root)

@@ -90,11 +90,48 @@ FAULTS = (
     ),
     Fault(
         "a block is missing", "aks-plain", "cluster.tf", "  default_node_pool {", "  identity {",
-        "default_node_pool blocks",
+        "blocks", "default_node_pool",
+    ),
+    Fault(
+        "another block is missing", "aks-three-zones", "cluster.tf",
+        '  node_provisioning_profile {\n    mode = "Manual"\n  }\n', "", "blocks", "node_provisioning_profile",
+    ),
+    Fault(
+        "a network policy of nobody's", "aks-three-zones", "cluster.tf", 'policy      = "cilium"',
+        'policy      = "cilum"', "Value not allowed", "network_profile.network_policy",
+    ),
+    Fault(
+        "a prefix with a dash at its end", "aks-three-zones", "cluster.tf", "var.names.dns_prefix", '"qa-"',
+        "Value of the wrong form", "dns_prefix",
+    ),
+    Fault(
+        "a pool's name that is too long", "aks-three-zones", "cluster.tf", "md5(name), 0, 10", "md5(name), 0, 12",
+        "Value of the wrong form", "default_node_pool.temporary_name_for_rotation",
+    ),
+    Fault(
+        "a surge for spot machines", "aks-three-zones", "nodes.tf", "each.value.spot ? [] : [true]", "[true]",
+        "Conflicting arguments", "upgrade_settings.max_surge",
+    ),
+    Fault(
+        "a zone for a gateway that is in all", "aks-three-zones", "network.tf", "  sku_name  ",
+        '  zones               = ["1"]\n  sku_name  ', "Conflicting arguments", "zones",
+    ),
+    Fault(
+        "nodes without a way out", "aks-three-zones", "cluster.tf", '"loadBalancer" : "userAssignedNATGateway"',
+        '"loadBalancer" : "none"', "Value not allowed", "bootstrap_profile.artifact_source",
     ),
     Fault(
         "settings that exclude each other", "aks-plain", "cluster.tf", 'network_data_plane  = "cilium"',
         'network_data_plane  = "azure"', "Value not allowed", "network_profile.network_data_plane",
+    ),
+    Fault(
+        "log-ins without a tenant", "aks-plain", "cluster.tf",
+        "    tenant_id          = data.azurerm_client_config.current.tenant_id\n", "",
+        "Missing argument", "azure_active_directory_role_based_access_control.tenant_id",
+    ),
+    Fault(
+        "a spot price for machines that stay", "aks-pools", "nodes.tf", "each.value.spot ? -1 : null", "-1",
+        "Conflicting arguments", "spot_max_price",
     ),
     Fault(
         "workload identity without its issuer", "aks-plain", "cluster.tf", "oidc_issuer_enabled       = true",

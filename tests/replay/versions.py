@@ -24,8 +24,8 @@ def recorded(cloud: str) -> list[Recorded]:
     found = {(each.name, each.version): each for each in [*extra(), *schemas.shipped()]}
     return [
         each
-        for (name, version), each in sorted(found.items(), key=lambda item: (item[0][0], str(item[0][1])))
-        if name == PROVIDERS[cloud] and (name, str(version).partition(".")[0]) not in NOT_FOR_TEMPLATES
+        for each in sorted(found.values(), key=lambda it: schemas.order(it.version or ""))
+        if each.name == PROVIDERS[cloud] and (each.name, str(each.version).partition(".")[0]) not in NOT_FOR_TEMPLATES
     ]
 
 

@@ -40,7 +40,9 @@ WHAT = Recipe(
 # The program calls itself `dev`; it is what came after 5.2.0.
 VERSION = "5.3.0"
 BUILD_SECONDS = 7200.0
-SPACE = 3 * 10**9
+# The largest of its packages take gigabytes to compile.
+PARALLEL = "-p=2"
+SPACE = 6 * 10**9
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 # Taken before any test changes it.
 ENVIRONMENT = dict(os.environ)
@@ -74,7 +76,7 @@ def _build(folder: Path) -> None:
         process.run(
             [go.program, "build", "-ldflags", WHAT.ldflags, "-o", f"{made}/", WHAT.programs[0].package],
             cwd=WHAT.modules,
-            env=go.environment(recipe.BUILD_FLAGS),
+            env=go.environment((*recipe.BUILD_FLAGS, PARALLEL)),
             timeout=BUILD_SECONDS,
         )
         process.run([str(made / NAME), *WHAT.programs[0].probe])
@@ -82,14 +84,22 @@ def _build(folder: Path) -> None:
         made.rename(folder)
 
 
+def mirror(folder: Path, program: Path) -> Path:
+    """`folder` as a filesystem mirror that has `program` too."""
+    kind = f"{sys.platform}_{MACHINES.get(platform.machine(), platform.machine())}"
+    package = folder / "registry.terraform.io" / "hashicorp" / "azurerm" / VERSION / kind
+    package.mkdir(parents=True, exist_ok=True)
+    place = package / f"{NAME}_v{VERSION}"
+    place.unlink(missing_ok=True)
+    place.symlink_to(program)
+    return folder
+
+
 def settings(folder: Path, program: Path) -> Path:
     """A Terraform configuration that installs `program` and nothing else."""
-    kind = f"{sys.platform}_{MACHINES.get(platform.machine(), platform.machine())}"
-    package = folder / "mirror" / "registry.terraform.io" / "hashicorp" / "azurerm" / VERSION / kind
-    package.mkdir(parents=True)
-    (package / f"{NAME}_v{VERSION}").symlink_to(program)
+    place = mirror(folder / "mirror", program)
     file = folder / "terraform.rc"
-    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{folder / "mirror"}"\n  }}\n}}\n')
+    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{place}"\n  }}\n}}\n')
     return file
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from karrots import places
 from karrots.fleet import identity
-from karrots.fleet.record import Record, State
+from karrots.fleet.record import Parent, Record, State
 from karrots.providers.cloud import identity_variables
 from karrots.render import terraform as rendering
 from karrots.spec.cluster import load_cluster
@@ -22,8 +22,53 @@ if TYPE_CHECKING:
     from karrots.spec.fleet import Cloud, Providers
 
 ID = "01k9z3v8q4n6t2m7x5w0r1d8ab"
+PARENT = Parent(name="qa", id="01k9y2u7p3m5s1l6w4v9q0c7za", commit="0" * 40)
 # The account that moto answers with.
 ACCOUNT = "123456789012"
+PROJECT = "example-project"
+SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+LONGEST = "q" * 28
+
+PLAIN = "kubernetes: '1.36'\nnodes:\n  default: {count: 2}\n"
+RICH = """kubernetes: '1.36'
+nodes:
+  default: {count: 3, size: SIZE, disk: 64}
+  batch:
+    min: 0
+    max: 9
+    spot: true
+    labels: {example.com/tier: batch}
+    taints:
+      - {key: example.com/batch, value: "yes", effect: NoExecute}
+      - {key: example.com/quiet}
+  one-more-long-pool-name: {min: 1, max: 1}
+"""
+LONG = f"kubernetes: '1.36'\nnodes:\n  {'p' * 28}: {{count: 3}}\n  {'s' * 28}: {{min: 1, max: 2}}\n"
+NARROW = 'api_access: ["198.51.100.0/24", "203.0.113.9/32"]\n'
+
+SIZES = {"eks": "m6i.large", "gke": "n2-standard-4", "aks": "Standard_D8s_v5"}
+PLACES = {
+    "eks": f'account: "{ACCOUNT}"\nregion: eu-central-1\n',
+    "gke": f"project: {PROJECT}\nregion: europe-west3\n",
+    "aks": f"subscription: {SUBSCRIPTION}\nregion: westeurope\n",
+}
+STATES = {
+    "gke": "state: {bucket: example-states}\n",
+    "aks": "state: {resource_group: states, storage_account: examplestates, container: example-states}\n",
+}
+SHARED: Mapping[str, Mapping[str, Any]] = {
+    "gke": {
+        "network": f"projects/{PROJECT}/global/networks/qa-v9q0c7za",
+        "subnetwork": f"projects/{PROJECT}/regions/europe-west3/subnetworks/qa-v9q0c7za-nodes",
+        "pods_range": "pods",
+        "services_range": None,
+    },
+    "aks": {
+        "subnet_id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/qa-v9q0c7za/providers/Microsoft.Network"
+        "/virtualNetworks/qa-v9q0c7za/subnets/nodes",
+        "outbound_addresses": ["203.0.113.7"],
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +80,7 @@ class Variant:
     settings: str
     shared_network: Mapping[str, Any] | None = None
     name: str = "qa-feature-x"
+    branched: bool = True
 
     @property
     def spec(self) -> ClusterSpec:
@@ -67,7 +113,8 @@ class Variant:
             owner="ada@example.com",
             region=self.cloud.region,
             account=self.cloud.account_id,
-            expires="2026-11-27T10:00:00Z",
+            parent=PARENT if self.branched else None,
+            expires="2026-11-27T10:00:00Z" if self.branched else None,
             state=State(backend=self.providers.backend(self.provider), key=ID),
         )
 
@@ -93,7 +140,7 @@ class Variant:
 
 
 def _eks(cluster: str, settings: str = "", **more: Any) -> Variant:
-    return Variant("eks", cluster, f'account: "{ACCOUNT}"\nregion: eu-central-1\n{settings}', **more)
+    return Variant("eks", cluster, PLACES["eks"] + settings, **more)
 
 
 EKS = {
@@ -149,8 +196,49 @@ eks:
     "eks-longest": _eks(
         f"kubernetes: '1.33'\nnodes:\n  {'p' * 28}:\n    count: 1\n  {'s' * 28}:\n    min: 1\n    max: 2\n"
         "network:\n  zones: 3\n  nat: per-zone\n",
-        name="q" * 28,
+        name=LONGEST,
     ),
 }
 
-VARIANTS: Mapping[str, Variant] = {**EKS}
+
+def rich(provider: str) -> str:
+    """Three pools that use what a pool can have, with a machine of the provider's."""
+    return RICH.replace("SIZE", SIZES[provider])
+
+
+def made(provider: str, cluster: str = PLAIN, settings: str = "", **more: Any) -> Variant:
+    """In the parent's network where `cluster` says so."""
+    shared = SHARED[provider] if "mode: shared" in cluster else None
+    return Variant(provider, cluster, PLACES[provider] + settings, shared, **more)
+
+
+def _both(cloud: str) -> dict[str, Variant]:
+    """The shapes that GKE and AKS have in common."""
+    pools = rich(cloud)
+    return {
+        f"{cloud}-plain": made(cloud),
+        f"{cloud}-permanent": made(cloud, branched=False),
+        f"{cloud}-pools": made(cloud, pools),
+        f"{cloud}-one-zone": made(cloud, f"{pools}network: {{zones: 1}}\n"),
+        f"{cloud}-three-zones": made(cloud, f"{pools}network: {{zones: 3, nat: per-zone}}\n"),
+        f"{cloud}-no-nat": made(cloud, f"{PLAIN}network: {{nat: none}}\n"),
+        f"{cloud}-no-nat-narrowed": made(cloud, f"{PLAIN}network: {{nat: none}}\n", NARROW),
+        f"{cloud}-shared": made(cloud, f"{PLAIN}network: {{mode: shared}}\n"),
+        f"{cloud}-shared-narrowed": made(cloud, f"{pools}network: {{mode: shared}}\n", NARROW),
+        f"{cloud}-narrowed": made(cloud, PLAIN, NARROW),
+        f"{cloud}-private": made(cloud, f"{PLAIN}network: {{api: private}}\n"),
+        f"{cloud}-private-shared": made(cloud, f"{PLAIN}network: {{api: private, mode: shared, nat: none}}\n"),
+        f"{cloud}-longest": made(cloud, LONG, STATES[cloud], name=LONGEST),
+    }
+
+
+GKE = {
+    **_both("gke"),
+    "gke-rapid": made("gke", f"{PLAIN}gke: {{channel: RAPID}}\n"),
+    "gke-autopilot": made("gke", f"{PLAIN}gke: {{autopilot: true}}\n"),
+    "gke-autopilot-no-nat": made("gke", f"{PLAIN}gke: {{autopilot: true}}\nnetwork: {{nat: none}}\n"),
+    "gke-autopilot-shared": made("gke", f"{PLAIN}gke: {{autopilot: true}}\nnetwork: {{mode: shared}}\n", NARROW),
+}
+AKS = {**_both("aks"), "aks-standard": made("aks", f"{PLAIN}aks: {{tier: Standard}}\n")}
+
+VARIANTS: Mapping[str, Variant] = {**EKS, **GKE, **AKS}

@@ -23,6 +23,7 @@ def test_a_root_learns_where_it_is_and_what_its_things_are_called() -> None:
             "karrots.dev/branch": "feature/x",
             "karrots.dev/owner": "ada@example.com",
             "karrots.dev/expires": "2026-11-27T10:00:00Z",
+            "karrots.dev/parent": "qa",
         },
         "shared_network": None,
     }

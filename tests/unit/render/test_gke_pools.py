@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from karrots.adapters import process
-from tests.support.variants_gke_aks import PLAIN, Variant
+from tests.support.variants import VARIANTS
 
 ZONES = (1, 2, 3)
 SCALED = [(least, most) for most in range(1, 8) for least in range(most + 1)]
@@ -24,7 +24,7 @@ Spread = dict[str, dict[str, Any]]
 def spread(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Spread]:
     """The pools that are made, by name, for each number of zones."""
     folder = tmp_path_factory.mktemp("spread")
-    rendered = Variant("plain", "gke", PLAIN).write(folder / "root")
+    rendered = VARIANTS["gke-plain"].write(folder / "root")
     variables = (rendered / "variables.tf").read_text()
     locals_alone = (rendered / "nodes.tf").read_text().partition("\nresource ")[0]
     (folder / "module").mkdir()

@@ -29,6 +29,7 @@ resource "azurerm_kubernetes_cluster" "cluster" {
   local_account_disabled = true
 
   azure_active_directory_role_based_access_control {
+    tenant_id          = data.azurerm_client_config.current.tenant_id
     azure_rbac_enabled = true
   }
 
@@ -77,6 +78,7 @@ resource "azurerm_kubernetes_cluster" "cluster" {
     vm_size                     = var.nodes[var.system_pool].size
     os_disk_size_gb             = var.nodes[var.system_pool].disk
     orchestrator_version        = var.kubernetes_version
+    max_pods                    = local.pods_per_node
     vnet_subnet_id              = local.subnet_id
     zones                       = local.zones
     node_labels                 = var.nodes[var.system_pool].labels

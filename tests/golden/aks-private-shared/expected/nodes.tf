@@ -14,6 +14,7 @@ resource "azurerm_kubernetes_cluster_node_pool" "pool" {
   orchestrator_version        = var.kubernetes_version
   vm_size                     = each.value.size
   os_disk_size_gb             = each.value.disk
+  max_pods                    = local.pods_per_node
   vnet_subnet_id              = local.subnet_id
   zones                       = local.zones
   tags                        = var.tags
