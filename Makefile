@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PYTEST := $(BIN)/pytest
+# Its libraries and ours do not fit together.
+CHECKOV := $(VENV)/checkov/bin/checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture replay azurerm schemas docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture replay clouds azurerm schemas docs dist engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +55,13 @@ replay: $(READY) ## every cloud's Terraform against recorded schemas, no cloud; 
 
 schemas: $(READY) ## record those schemas again (npm, network; MIRROR=FOLDER has unpacked providers)
 	$(BIN)/python -m tests.schemas --npm $(if $(MIRROR),--mirror $(MIRROR))
+
+clouds: $(READY) engine $(CHECKOV) ## EKS from init to its receipt under AWS's own provider, and checkov's opinion; offline
+	KARROTS_TEST_CHECKOV=$(abspath $(CHECKOV)) $(PYTEST) -n 2 --dist loadfile tests/clouds
+
+$(CHECKOV):
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
 
 azurerm: $(READY) ## the AKS root under HashiCorp's own provider, which is built once; MIRROR=FOLDER only puts it there
 	$(if $(MIRROR),$(BIN)/python -m tests.azurerm $(MIRROR),$(PYTEST) tests/azurerm)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-POLICIES = Path(__file__).parents[3] / "docs" / "policies"
+POLICIES = Path(__file__).parents[2] / "docs" / "policies"
 
 
 # moto counts a launch template's own tags among those of what is made from it; AWS does not.
