@@ -1,4 +1,4 @@
-"""The blob container that Terraform states are kept in, by Azure's REST interfaces; azure-identity logs in.
+"""The blob container that Terraform states are kept in, by Azure's REST interfaces; azure_login logs in.
 
 A lock there is the lease of the state's blob, which every storage account knows.
 """
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from karrots.adapters import rest
+from karrots.adapters import azure_login, rest
+from karrots.adapters.azure import MANAGEMENT, endpoint
 from karrots.adapters.process import shell_line
 from karrots.adapters.state_bucket import Fact
-from karrots.errors import Failed, LoginNeeded, ToolMissing
+from karrots.errors import Failed, LoginNeeded
 
-MANAGEMENT = "https://management.azure.com"
 API = "api-version=2023-05-01"
 BLOBS = "2023-11-03"
 LOGIN = "az login"
@@ -30,6 +30,7 @@ class BlobContainer:
     account: str
     container: str
     hosts: dict[str, str] = field(default_factory=dict)
+    tenant: str = ""
 
     @property
     def place(self) -> str:
@@ -119,7 +120,7 @@ class BlobContainer:
     def _manage(self, method: str, path: str, document: Any = None) -> rest.Reply:
         group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
         account = f"{group}/providers/Microsoft.Storage/storageAccounts/{self.account}"
-        return self._ask("management", method, f"{MANAGEMENT}{account}{path}?{API}", document)
+        return self._ask("management", method, f"{endpoint()}{account}{path}?{API}", document)
 
     def _blob(self, method: str, key: str) -> rest.Reply:
         return self._ask("storage", method, f"{self.place}/{key}", None)
@@ -144,20 +145,8 @@ class BlobContainer:
     def _token(self, kind: str) -> str:
         if kind in self.hosts:
             return ""
-        credential = self._credential
-        from azure.core.exceptions import ClientAuthenticationError
-
-        try:
-            return str(credential.get_token(TOKENS[kind]).token)
-        except ClientAuthenticationError as error:
-            raise LoginNeeded("Azure does not know who is asking", why=str(error)[:400], hint=LOGIN) from error
+        return azure_login.token(self._credential, TOKENS[kind]).text
 
     @cached_property
     def _credential(self) -> Any:
-        try:
-            from azure.identity import DefaultAzureCredential
-        except ImportError as error:
-            raise ToolMissing(
-                "azure-identity is not installed", why="states are kept in Azure", hint="pip install 'karrots[azure]'"
-            ) from error
-        return DefaultAzureCredential()
+        return azure_login.chosen(self.tenant).credential()

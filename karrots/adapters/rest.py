@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from karrots.effects import effect
@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECONDS = 30
-MOST = 4 << 20  # bytes
+MOST = 32 << 20  # bytes; what Azure has of machines in one region takes some megabytes
+
+
+class Unreachable(Failed):
+    pass
 
 
 @dataclass(frozen=True)
 class Reply:
+    """`headers` by their names in small letters."""
+
     status: int
     body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def why(self) -> str:
@@ -33,7 +40,7 @@ class Reply:
 def ask(
     cloud: str, method: str, url: str, token: str, document: Any = None, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Any status is an answer. Raises Failed when there is none."""
+    """Any status is an answer. Raises Unreachable when there is none."""
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
@@ -47,17 +54,18 @@ def ask(
     with effect(cloud, f"{method} {url.partition('?')[0]}", whole=method != "GET") as asking:
         try:
             with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
-                return _read(answer.status, asking.garbled(answer.read(MOST)))
+                return _read(answer.status, asking.garbled(answer.read(MOST)), answer.headers)
         except HTTPError as error:
             with error:
-                return _read(error.code, error.read(MOST))
+                return _read(error.code, error.read(MOST), error.headers)
         except (URLError, OSError) as error:
-            raise Failed(f"{cloud} cannot be reached", why=f"{url.partition('?')[0]}: {error}") from error
+            raise Unreachable(f"{cloud} cannot be reached", why=f"{url.partition('?')[0]}: {error}") from error
 
 
-def _read(status: int, data: bytes) -> Reply:
+def _read(status: int, data: bytes, headers: Any) -> Reply:
     try:
         found = json_file.load(data) if data else {}
     except ValueError:
         found = {"message": data[:200].decode("utf-8", "replace")}
-    return Reply(status, found if isinstance(found, dict) else {})
+    told = {name.lower(): value for name, value in headers.items()}
+    return Reply(status, found if isinstance(found, dict) else {}, told)

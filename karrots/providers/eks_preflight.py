@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING
 from karrots.adapters import aws_account, aws_eks
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_account import ADDRESSES, CLUSTERS, NAT_GATEWAYS, VCPUS, VPCS, Quota
-from karrots.adapters.aws_errors import AwsDenied, AwsExtraMissing, AwsLoginNeeded
+from karrots.adapters.aws_errors import AwsExtraMissing, AwsLoginNeeded
 from karrots.adapters.aws_inventory import ID
 from karrots.errors import KarrotsError
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
 from karrots.providers.endpoint import endpoint_check, private_check
+from karrots.providers.questions import of_error, side_by_side
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -73,37 +73,11 @@ def checks(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Re
 
 def answered(question: Question) -> list[Check]:
     """Where nobody is logged in, nothing else can be asked: one row says it, and not twelve."""
-    with ThreadPoolExecutor(max_workers=len(CHECKS)) as pool:
-        rows = list(pool.map(lambda check: _asked(check[0], check[1], question), CHECKS))
-    login = rows[0]
-    if not login[0].ok and isinstance(login[0], LoginCheck):
-        region = [row for row in rows[1] if not row.ok and not isinstance(row, LoginCheck)]
-        return region or [plain(row) for row in login]
-    return [plain(row) for found in rows for row in found]
-
-
-@dataclass(frozen=True)
-class LoginCheck(Check):
-    """A row that says no more than that nobody is logged in."""
-
-
-def plain(row: Check) -> Check:
-    return Check(row.what, row.ok, row.found, row.hint)
-
-
-def _asked(what: str, check: Callable[[Question], Sequence[Check]], question: Question) -> list[Check]:
-    try:
-        return list(check(question))
-    except AwsDenied as error:  # what may not be looked at may still be all right: Terraform will tell
-        return [Check(what, ok=True, found=f"not looked at: {error.message}", hint=error.hint)]
-    except KarrotsError as error:
-        return [of_error(what, error)]
-
-
-def of_error(what: str, error: KarrotsError) -> Check:
-    kind = LoginCheck if isinstance(error, AwsLoginNeeded) else Check
-    found = f"{error.message}: {error.why}" if error.why else error.message
-    return kind(what, ok=False, found=found, hint=error.hint or "karrots doctor")
+    login, region, *others = side_by_side(CHECKS, question)
+    if isinstance(login.error, AwsLoginNeeded):
+        unusable = [row for row in region.rows if not row.ok and not isinstance(region.error, AwsLoginNeeded)]
+        return unusable or list(login.rows)
+    return [row for found in (login, region, *others) for row in found.rows]
 
 
 def login(question: Question) -> list[Check]:

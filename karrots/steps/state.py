@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from karrots import places
+from karrots.adapters import azure_login
 from karrots.adapters.aws_state import S3Bucket
 from karrots.adapters.azure_state import BlobContainer
 from karrots.adapters.google_state import GcsBucket
@@ -40,10 +41,13 @@ def state_folder(record: Record) -> Path:
 
 
 def login(record: Record, workspace: Workspace) -> dict[str, str]:
-    """Environment for Terraform. What the person has set counts before the fleet's profile."""
+    """Environment for Terraform. What the person has set counts before the fleet's profile or tenant."""
     prefixes = LOGINS.get(record.provider, ())
     inherited = {name: value for name, value in os.environ.items() if name.startswith(prefixes)} if prefixes else {}
-    profile = getattr(workspace.settings.providers.cloud(record.provider), "profile", None)
+    section = workspace.settings.providers.cloud(record.provider)
+    if record.provider == "aks":
+        return inherited | azure_login.environment(record.account, getattr(section, "tenant", None) or "")
+    profile = getattr(section, "profile", None)
     return ({"AWS_PROFILE": profile} if profile else {}) | inherited
 
 
@@ -74,7 +78,8 @@ def bucket(state: State, account: str, region: str, profile: str = "") -> StateB
             return GcsBucket(settings["bucket"], account, region)
         case "azurerm":
             group, name = settings["resource_group_name"], settings["storage_account_name"]
-            return BlobContainer(settings.get("subscription_id", account), group, name, settings["container_name"])
+            subscription, tenant = settings.get("subscription_id", account), settings.get("tenant_id", "")
+            return BlobContainer(subscription, group, name, settings["container_name"], tenant=tenant)
     raise Failed(f"this version knows no Terraform backend '{state.backend}'", hint="pip install --upgrade karrots")
 
 

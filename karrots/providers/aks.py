@@ -1,0 +1,319 @@
+"""Clusters on Azure Kubernetes Service. Terraform makes them; here is what it does not see.
+
+Everything is found from the record (name, id, region, subscription) alone, so a destroy works when the cluster is gone
+or half made, its branch deleted, or karrots.yaml changed. What may be deleted, and by which proof, is in
+karrots.adapters.azure_inventory.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters import azure_aks, azure_inventory, azure_removal
+from karrots.adapters.azure import Azure
+from karrots.adapters.azure_account import outbound, subscription
+from karrots.adapters.azure_inventory import CLUSTER, ID, Found, Whose, find
+from karrots.adapters.kube import Access
+from karrots.errors import Failed
+from karrots.fleet.cloud_names import names
+from karrots.providers import aks_preflight, aks_prices
+from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.cloud import identity_variables
+from karrots.providers.releasing import release
+from karrots.providers.tainted import address_of, tainted
+from karrots.spec import fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from karrots.adapters.azure_aks import Cluster, Pool
+    from karrots.adapters.azure_inventory import Thing
+    from karrots.adapters.kube import Kube
+    from karrots.adapters.tokens import Tokens
+    from karrots.fleet.record import Record
+    from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud
+
+NAME = "aks"
+CLUSTER_KIND = "azurerm_kubernetes_cluster"
+CLUSTER_RESOURCES = (f"{CLUSTER_KIND}.cluster",)
+PATIENCE = OF_A_CLOUD
+POOL_KIND = "azurerm_kubernetes_cluster_node_pool"
+
+LOOK_SECONDS = 10.0
+MAKING_SECONDS = 25 * 60.0
+ROUNDS = 3  # in which nothing goes any more, before what is left is told
+# What is taken away before Terraform's destroy, while whoever made it may still run.
+BEFORE = ("tags", "DNS")
+DOUBT = "in doubt: it bears the name and no id, so look at it and delete it by hand"
+PLURALS = {"identity": "identities", "storage account": "storage accounts"}
+# Of a footprint: what proves other things to be the cluster's, and is nothing to look for itself.
+PROOFS = ("principals", "issuers")
+
+
+def door(record: Record, settings: Cloud | None) -> Azure:
+    """In the record's subscription; in the tenant that karrots.yaml names, where nothing else does."""
+    tenant = settings.tenant if isinstance(settings, fleet.Aks) else None
+    return Azure(record.account, tenant or "")
+
+
+def own_door(record: Record, settings: Cloud | None) -> Azure:
+    """Raises AzureWrongSubscription: who does not see it would find nothing, and say that all is gone."""
+    azure = door(record, settings)
+    subscription(azure)
+    return azure
+
+
+def name_of(record: Record) -> str:
+    return names(record)["cluster"]
+
+
+def group_of(record: Record) -> str:
+    return names(record)["resource_group"]
+
+
+def preflight(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None) -> list[Check]:
+    return aks_preflight.checks(spec, record, settings, parent)
+
+
+def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
+    return aks_prices.estimate(spec, record.region)
+
+
+def variables(
+    record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+) -> Mapping[str, Any]:
+    return identity_variables(record, settings, network_of(shared, settings) if shared is not None else None)
+
+
+def network_of(parent: Record, settings: Cloud | None) -> Mapping[str, Any]:
+    """As AKS says now; of a cluster that is not there nothing, which preflight refuses and a destroy can do with."""
+    azure = door(parent, settings)
+    found = living(azure, parent)
+    subnet = found.subnets[0] if found is not None and found.subnets else ""
+    return {"subnet_id": subnet, "outbound_addresses": outbound(azure, subnet) if subnet else []}
+
+
+def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
+    """Terraform's outputs are taken at their word; without them AKS is asked, and another's cluster is none."""
+    if outputs.get("endpoint") and outputs.get("ca_data"):
+        authority = azure_aks.pem(str(outputs["ca_data"]))
+        return Access(str(outputs["endpoint"]), authority, tokens=tokens(record, settings))
+    if not record.account:
+        return None
+    azure = door(record, settings)
+    found = living(azure, record)
+    if found is None or not found.answers:
+        return None
+    return Access(found.endpoint, _authority(azure, record), tokens=azure_aks.tokens(azure))
+
+
+def _authority(azure: Azure, record: Record) -> str:
+    """The right to ask for it may be as new as the cluster."""
+
+    def asked() -> str:
+        return azure_aks.authority(azure, group_of(record), name_of(record))
+
+    return azure.settled(asked) if record.phase in ("claimed", "creating") else asked()
+
+
+def living(azure: Azure, record: Record) -> Cluster | None:
+    """The cluster in AKS, when it bears the record's id."""
+    found = azure_aks.cluster(azure, group_of(record), name_of(record))
+    return found if found is not None and found.tags.get(ID) == record.id else None
+
+
+def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
+    return azure_aks.tokens(door(record, settings))
+
+
+def git_access(record: Record, remote_url: str | None) -> None:
+    """As git.access of karrots.yaml says."""
+
+
+def lost(record: Record) -> tuple[str, ...]:
+    """Terraform's own refresh tells."""
+    return ()
+
+
+def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
+    """Terraform marks what it did not see finished, and would make it again: ten minutes for a cluster that is whole.
+
+    Raises Failed for a cluster that is there and that the state does not know of: Terraform would refuse to go on.
+    """
+    marked = list(tainted(state, {CLUSTER_KIND, POOL_KIND}))
+    if not marked and not _lacks_cluster(state):
+        return ()
+    azure = own_door(record, settings)
+    if _lacks_cluster(state):
+        _refuse_unknown(azure, record)
+    return tuple(
+        address_of(resource, instance)
+        for resource, instance in marked
+        if _is_whole(azure, record, str(resource["type"]), instance.get("attributes") or {})
+    )
+
+
+def _lacks_cluster(state: Mapping[str, Any]) -> bool:
+    kinds = {str(it.get("type")) for it in state.get("resources") or () if it.get("mode") == "managed"}
+    return bool(kinds) and CLUSTER_KIND not in kinds
+
+
+def _refuse_unknown(azure: Azure, record: Record) -> None:
+    found = living(azure, record)
+    if found is not None:
+        raise Failed(
+            f"AKS has the cluster '{found.name}', and Terraform's state does not know of it",
+            why="a run was ended between Azure's yes and the writing of the state",
+            hint=f"in a clone, in {record.directory}/terraform, with the file that `karrots identity --save` writes:\n"
+            f"karrots run {record.name} -- terraform import {CLUSTER_RESOURCES[0]} {found.id}",
+        )
+
+
+def _is_whole(azure: Azure, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
+    end = time.monotonic() + MAKING_SECONDS
+    while True:
+        status = _status(azure, record, kind, attributes)
+        if status not in azure_aks.MAKING or time.monotonic() > end:
+            return status == azure_aks.READY
+        time.sleep(LOOK_SECONDS)
+
+
+def _status(azure: Azure, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
+    """In Azure's words, '' for what is not there or is another's."""
+    found = living(azure, record)
+    if found is None:
+        return ""
+    if kind == POOL_KIND:
+        pools = azure_aks.pools(azure, found.group, found.name)
+        return next((it.status for it in pools if it.name == attributes.get("name")), "")
+    return found.status
+
+
+def tend(record: Record) -> list[str]:
+    """AKS mends its control planes itself."""
+    return []
+
+
+def parts(record: Record, settings: Cloud | None) -> list[Part]:
+    azure = door(record, settings)
+    found = living(azure, record)
+    if found is None:
+        return [Part("AKS cluster", "not there")]
+    state = found.status.lower() if found.running else "stopped"
+    pools = [_part(it) for it in azure_aks.pools(azure, found.group, found.name)]
+    return [Part("control plane", state, detail=found.version), *pools]
+
+
+def _part(pool: Pool) -> Part:
+    bounds = f" of {pool.least}-{pool.most}" if pool.most is not None else ""
+    kind = "system, " if pool.system else "spot, " if pool.spot else ""
+    return Part(f"nodes {pool.name}", pool.status.lower(), detail=f"{pool.count}{bounds}, {kind}{pool.size}")
+
+
+def footprint(record: Record, settings: Cloud | None) -> Footprint:
+    """What bears the id, and what later proves other things: principals of its identities, issuer of its tokens."""
+    if not record.account:
+        return Footprint()
+    azure = own_door(record, settings)
+    whose = whose_of(azure, record, Footprint())
+    held: dict[str, tuple[str, ...]] = {}
+    for thing in find(azure, whose).ours:
+        held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
+    alive = living(azure, record)
+    held |= {"clusters": (alive.id,)} if alive is not None else {}
+    held |= {"principals": tuple(sorted(whose.principals))} if whose.principals else {}
+    held |= {"issuers": tuple(sorted(whose.issuers))} if whose.issuers else {}
+    return Footprint(held)
+
+
+def plural(kind: str) -> str:
+    return PLURALS.get(kind, f"{kind}s")
+
+
+def whose_of(azure: Azure, record: Record, held: Footprint) -> Whose:
+    groups, spoiled = azure_inventory.own_groups(azure, record.id)
+    alive = living(azure, record)
+    proofs = {kind: frozenset(held.held.get(kind, ())) for kind in PROOFS}
+    return Whose(
+        name=name_of(record),
+        id=record.id,
+        group=group_of(record).lower(),
+        node_group=names(record)["node_resource_group"].lower(),
+        domain=record.domain,
+        groups=groups,
+        spoiled=spoiled,
+        principals=proofs["principals"] | azure_inventory.own_principals(azure, record.id) | _kubelets(alive, groups),
+        issuers=proofs["issuers"] | ({alive.issuer.rstrip("/")} if alive and alive.issuer else set()),
+        rival=any(_is_rival(it, record) for it in azure_aks.clusters(azure)),
+    )
+
+
+def _kubelets(alive: Cluster | None, groups: frozenset[str]) -> set[str]:
+    """The nodes' identity, unless it was there before the cluster and may be others' too."""
+    if alive is None or not alive.kubelet[1]:
+        return set()
+    parts = alive.kubelet[0].lower().split("/")
+    return {alive.kubelet[1].lower()} if len(parts) > 4 and parts[4] in groups else set()
+
+
+def _is_rival(cluster: Cluster, record: Record) -> bool:
+    named = name_of(record) in (cluster.name, cluster.tags.get(CLUSTER))
+    return named and cluster.tags.get(ID) != record.id
+
+
+def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
+    """The cluster's own controllers are let do it. What they made outside of the groups that go with the cluster, and
+    leave there, is taken away here.
+    """
+    inside = release(kube) if kube is not None else ()
+    if not record.account:
+        return inside
+    azure = own_door(record, settings)
+    whose = whose_of(azure, record, Footprint())
+    made = [it for it in find(azure, whose, BEFORE).ours if it.by_controller and it.group not in whose.groups]
+    if not inside:
+        azure_removal.remove(azure, whose, made)
+    return (*inside, *(_leftover(it) for it in made))
+
+
+def _leftover(thing: Thing) -> Leftover:
+    return Leftover(thing.kind, str(thing))
+
+
+def sweep(record: Record, footprint: Footprint, settings: Cloud | None) -> Swept:
+    if not record.account:
+        return Swept({})
+    azure = own_door(record, settings)
+    found = find(azure, whose_of(azure, record, footprint))
+    looked_for = {kind: len(keys) for kind, keys in footprint.held.items() if kind not in PROOFS}
+    return Swept(looked_for, tuple(_left(azure, record, found)))
+
+
+def _left(azure: Azure, record: Record, found: Found) -> Iterator[Leftover]:
+    alive = living(azure, record)
+    if alive is not None:
+        yield Leftover("AKS cluster", f"{alive.name} ({alive.status})")
+    yield from (_leftover(it) for it in found.ours)
+    yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
+
+
+def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+    """First the cluster, which takes its nodes' group along; then what is proved; then its groups.
+
+    What one thing holds goes in a later round. Ends when nothing of ours is left, or nothing goes any more.
+    """
+    if not record.account:
+        return
+    azure = own_door(record, settings)
+    whose = whose_of(azure, record, footprint)
+    if living(azure, record) is not None:  # one that a killed Terraform made and could not write down
+        azure_aks.remove(azure, group_of(record), name_of(record))
+    for last in range(ROUNDS):
+        things = find(azure, whose).ours
+        if not things or not azure_removal.remove(azure, whose, things):
+            return
+        if last < ROUNDS - 1:
+            time.sleep(LOOK_SECONDS)

@@ -1,0 +1,23 @@
+"""What a stopped run left tainted in Terraform's state, which is its version 4 JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+
+def tainted(state: Mapping[str, Any], kinds: Collection[str]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Resources of these kinds, each with the instance of it that is."""
+    for resource in state.get("resources") or ():
+        if resource.get("mode") == "managed" and resource.get("type") in kinds:
+            for instance in resource.get("instances") or ():
+                if instance.get("status") == "tainted":
+                    yield resource, instance
+
+
+def address_of(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
+    plain = ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
+    key = instance.get("index_key")
+    return plain if key is None else f'{plain}["{key}"]' if isinstance(key, str) else f"{plain}[{key}]"
