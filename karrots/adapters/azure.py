@@ -19,6 +19,7 @@ from karrots.adapters.azure_errors import (
     AzureDenied,
     AzureExtraMissing,
     AzureGarbled,
+    AzureLoginNeeded,
     AzureRejected,
     AzureThrottled,
     garbled,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from karrots.adapters.azure_login import Login
     from karrots.adapters.rest import Reply
+    from karrots.adapters.tokens import Token
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -69,11 +71,12 @@ class Azure:
         self.login: Login = azure_login.chosen(tenant)
         self.path = f"/subscriptions/{subscription}"
         self._tokens: dict[str, Tokens] = {}
+        self._no_login: AzureLoginNeeded | None = None
         self._one = threading.RLock()
 
     def tokens(self, scope: str = f"{MANAGEMENT}/.default") -> Tokens:
         with self._one:
-            return self._tokens.setdefault(scope, Tokens(lambda: azure_login.token(self._credential, scope)))
+            return self._tokens.setdefault(scope, Tokens(lambda: self._token(scope)))
 
     def get(self, path: str, version: str, **query: str) -> Answer:
         """Raises the kinds of azure_errors."""
@@ -130,6 +133,16 @@ class Azure:
             time.sleep(LOOK_SECONDS)
 
     # Inside
+
+    def _token(self, scope: str) -> Token:
+        """Who is not logged in is told so once: `az` takes a second to say it, and a dozen questions wait."""
+        if self._no_login is not None:
+            raise self._no_login
+        try:
+            return azure_login.token(self._credential, scope)
+        except AzureLoginNeeded as error:
+            self._no_login = error
+            raise
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Raises AzureGarbled for a link that leads elsewhere: it would be given the token."""

@@ -66,7 +66,7 @@ TYPES: Mapping[str, tuple[Kind, str]] = {
     "microsoft.network/routetables": ("route table", "2024-05-01"),
     "microsoft.network/natgateways": ("NAT gateway", "2024-05-01"),
     "microsoft.storage/storageaccounts": ("storage account", "2023-05-01"),
-    "microsoft.network/privatednszones": ("private DNS zone", "2024-06-01"),
+    "microsoft.network/privatednszones": ("private DNS zone", "2020-06-01"),
     "microsoft.network/virtualnetworks": ("network", "2024-05-01"),
     "microsoft.managedidentity/userassignedidentities": ("identity", IDENTITIES),
 }

@@ -6,6 +6,7 @@ So karrots and Terraform are never two different people. A variable may also hav
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +41,7 @@ class Login:
 
     def credential(self) -> Any:
         """The SDK's own. Raises AzureExtraMissing, and AzureLoginNeeded where something of it is not set."""
+        logging.getLogger("azure").addHandler(logging.NullHandler())  # what it warns of is in its errors too
         try:
             return self.make()
         except ImportError as error:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     from karrots.spec.cluster import ClusterSpec
 
-NODES = {"fixed": "count: 3", "scaled": "min: 1\n    max: 4", "none": "count: 0"}
+NODES = {
+    "fixed": "count: 3",
+    "scaled": "min: 1\n    max: 4",
+    "none": "count: 0",
+    "none in one": "count: 0\n  more:\n    count: 1",
+}
+# What a cloud has no way to make, and says so.
+REFUSED = {("aks", "none")}
 PLACES = {"eks": ("eu-central-1", "123456789012"), "gke": ("europe-west3", "fleet-dev"), "aks": ("westeurope", "0" * 8)}
 
 

@@ -13,6 +13,7 @@ from karrots.providers import eks
 from karrots.spec.fleet import Eks
 from tests.support import aws as aws_server
 from tests.support import aws_planted
+from tests.support.aks_account.world import open_world
 from tests.support.aws_planted import Planted
 from tests.support.records import record
 
@@ -173,6 +174,7 @@ def aws_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 WORLDS: Mapping[str, Callable[[pytest.MonkeyPatch], AbstractContextManager[World]]] = {
+    "aks": open_world,
     "eks": aws_account,
     "local": this_computer,
 }
