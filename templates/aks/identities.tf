@@ -9,6 +9,9 @@ locals {
       reader              = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
     } : name => "/subscriptions/${var.account}/providers/Microsoft.Authorization/roleDefinitions/${id}"
   }
+
+  # Roles take no tags. By this a sweep knows them when their identities are gone.
+  mark = "karrots-id=${var.cluster_id}"
 }
 
 # The control plane: it puts nodes and internal load balancers into the subnet.
@@ -23,6 +26,7 @@ resource "azurerm_role_assignment" "subnet" {
   scope              = local.subnet_id
   role_definition_id = local.roles.network_contributor
   principal_id       = azurerm_user_assigned_identity.cluster.principal_id
+  description        = local.mark
   principal_type     = "ServicePrincipal"
 }
 
@@ -34,6 +38,7 @@ resource "azurerm_role_assignment" "creator" {
   scope              = azurerm_kubernetes_cluster.cluster.id
   role_definition_id = local.roles.cluster_admin
   principal_id       = data.azurerm_client_config.current.object_id
+  description        = local.mark
 
   lifecycle {
     # A colleague's apply does not take it away.
@@ -82,6 +87,7 @@ resource "azurerm_role_assignment" "dns_zone" {
   scope              = each.value
   role_definition_id = local.roles.dns_contributor
   principal_id       = azurerm_user_assigned_identity.dns.principal_id
+  description        = local.mark
   principal_type     = "ServicePrincipal"
 }
 
@@ -91,5 +97,6 @@ resource "azurerm_role_assignment" "dns_group" {
   scope              = each.value
   role_definition_id = local.roles.reader
   principal_id       = azurerm_user_assigned_identity.dns.principal_id
+  description        = local.mark
   principal_type     = "ServicePrincipal"
 }
