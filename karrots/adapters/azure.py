@@ -183,11 +183,11 @@ class Azure:
 
     @cached_property
     def _made_client(self) -> Any:
-        from azure.core.pipeline.policies import ContentDecodePolicy, UserAgentPolicy
+        from azure.core.pipeline.policies import ContentDecodePolicy, RequestIdPolicy, UserAgentPolicy
         from azure.mgmt.containerservice import ContainerServiceClient
 
         # None of the SDK's own: they register resource providers unasked, and try again for as long as a server says.
-        policies = [UserAgentPolicy("karrots"), ContentDecodePolicy(), _door(self)]
+        policies = [RequestIdPolicy(), UserAgentPolicy("karrots"), ContentDecodePolicy(), _door(self)]
         return ContainerServiceClient(
             self._credential, self.subscription, base_url=endpoint(), policies=policies, polling_interval=LOOK_SECONDS
         )

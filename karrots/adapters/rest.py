@@ -41,6 +41,7 @@ def ask(
     cloud: str, method: str, url: str, token: str, document: Any = None, headers: Mapping[str, str] | None = None
 ) -> Reply:
     """Any status is an answer. Raises Unreachable when there is none."""
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
 
@@ -51,15 +52,17 @@ def ask(
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise Failed(f"{cloud} is asked by https only", why=url)
     request = Request(url, data=data, headers=kept, method=method)  # noqa: S310  (looked at above)
-    with effect(cloud, f"{method} {url.partition('?')[0]}", whole=method != "GET") as asking:
-        try:
-            with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
-                return _read(answer.status, asking.garbled(answer.read(MOST)), answer.headers)
-        except HTTPError as error:
-            with error:
-                return _read(error.code, error.read(MOST), error.headers)
-        except (URLError, OSError) as error:
-            raise Unreachable(f"{cloud} cannot be reached", why=f"{url.partition('?')[0]}: {error}") from error
+    try:
+        with (
+            effect(cloud, f"{method} {url.partition('?')[0]}", whole=method != "GET") as asking,
+            urlopen(request, timeout=SECONDS) as answer,  # noqa: S310
+        ):
+            return _read(answer.status, asking.garbled(answer.read(MOST)), answer.headers)
+    except HTTPError as error:
+        with error:
+            return _read(error.code, error.read(MOST), error.headers)
+    except (URLError, HTTPException, OSError) as error:
+        raise Unreachable(f"{cloud} cannot be reached", why=f"{url.partition('?')[0]}: {error}") from error
 
 
 def _read(status: int, data: bytes, headers: Any) -> Reply:
