@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from karrots.adapters.azure import tagged, tags_of, understood
 from karrots.adapters.azure_account import AUTHORIZATION, RESOURCES
 from karrots.adapters.azure_dns import entries
+from karrots.adapters.azure_errors import AzureRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -142,10 +143,10 @@ class Whose:
         return thing.tags.get(ID) == self.id or thing.group in self.groups
 
     def doubts(self, thing: Thing) -> bool:
-        """It may be ours: it bears the name, and nothing says whose it is."""
+        """It may be ours: it bears the name and nothing says whose it is, or it is ours and others are in it."""
         if self.owns(thing) or self.is_of_another(thing):
             return False
-        return self.bears_name(thing) and not self.rival
+        return thing.tags.get(ID) == self.id or (self.bears_name(thing) and not self.rival)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,16 @@ def _is_anothers(found: Answer, cluster_id: str) -> bool:
 
 
 def _resources(azure: Azure, group: str) -> Iterator[Answer]:
-    return azure.pages(f"{azure.path}/resourceGroups/{group}/resources", RESOURCES)
+    return _while_there(azure.pages(f"{azure.path}/resourceGroups/{group}/resources", RESOURCES))
+
+
+def _while_there(parts: Iterator[Answer]) -> Iterator[Answer]:
+    """What is gone by now has no parts."""
+    try:
+        yield from parts
+    except AzureRejected as error:
+        if not error.is_gone:
+            raise
 
 
 def _groups_tagged(azure: Azure, cluster_id: str) -> Iterator[Answer]:
@@ -262,7 +272,7 @@ def _federated_credentials(azure: Azure, whose: Whose) -> Iterator[Thing]:
 
 def _trusting(azure: Azure, whose: Whose, identity: Thing) -> Iterator[Thing]:
     with understood("GET federatedIdentityCredentials"):
-        for it in azure.pages(f"{identity.key}/federatedIdentityCredentials", IDENTITIES):
+        for it in _while_there(azure.pages(f"{identity.key}/federatedIdentityCredentials", IDENTITIES)):
             if str(it["properties"]["issuer"]).rstrip("/") in whose.issuers:
                 name = f"{it['name']} of {identity.name}"
                 yield Thing("federated credential", str(it["id"]), name, {ID: whose.id}, IDENTITIES)

@@ -220,21 +220,21 @@ class Account:
         if found["type"].lower().startswith(AT_ONCE):
             self._forget(key)
             return Said(200, b"")
-        return self._begin(lambda: self._forget(key))
+        return self._begin(lambda: self._forget(key), found["type"].partition("/")[0])
 
     def _forget(self, key: str) -> None:
         for each in [it for it in self.kept if it == key or it.startswith(f"{key}/")]:
             del self.kept[each]
 
-    def _begin(self, act: Callable[[], None], *, statuses: bool = True) -> Said:
-        """With a status document, or, as groups of resources have it, with nothing but a status."""
+    def _begin(self, act: Callable[[], None], namespace: str = "") -> Said:
+        """With a document that says how far it is; groups of resources have nothing but a status for that."""
         number = str(uuid.uuid4())
         self.operations[number] = (self.polls, act)
-        place = f"{self.url}{HOME}/providers/Microsoft.Network/locations/{REGION}"
+        place = f"{self.url}{HOME}/providers/{namespace}/locations/{REGION}"
         link = f"{place}/operations/{number}?api-version=2024-05-01"
         plain = f"{self.url}{HOME}/operationresults/{number}?api-version=2021-04-01"
         headers = {"Retry_After": "0", "Location": plain}
-        return said(None, 202, **({**headers, "Azure_AsyncOperation": link} if statuses else headers))
+        return said(None, 202, **({**headers, "Azure_AsyncOperation": link} if namespace else headers))
 
     def _goes_on(self, number: str) -> bool:
         """One look at an operation; what it is for happens when it ends."""
@@ -312,7 +312,7 @@ class Account:
             return said(found)
         if asked.path.lower() in self.locked:
             return refused("ScopeLocked", 409)
-        return self._begin(lambda: self._forget_group(name), statuses=False)
+        return self._begin(lambda: self._forget_group(name))
 
     def _forget_group(self, name: str) -> None:
         """With what is in it, clusters' own groups, and the roles at all of that."""
@@ -355,7 +355,7 @@ class Account:
             self._forget_group(node_group)
             self._forget(key)
 
-        return self._begin(end)
+        return self._begin(end, "Microsoft.ContainerService")
 
     def credential(self, asked: Asked, group: str, name: str) -> Said:
         found = self.kept.get(
@@ -399,7 +399,7 @@ ROUTES: list[tuple[str, Callable[..., Said]]] = [
     ("/resourceGroups/([^/]+)", Account.resource_group),
     ("/resourceGroups/([^/]+)/resources", Account.in_group),
     ("/operationresults/([^/]+)", Account.operation_result),
-    ("/providers/Microsoft.Network/locations/[^/]+/operations/([^/]+)", Account.operation),
+    (r"/providers/Microsoft\.\w+/locations/[^/]+/operations/([^/]+)", Account.operation),
     ("/providers/Microsoft.Authorization/permissions", Account.permissions),
     ("/providers/(Microsoft.Authorization/roleAssignments)", Account.of_type),
     ("/providers/Microsoft.Compute/skus", Account.skus),
