@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from karrots.adapters import azure_inventory, azure_removal
 from karrots.adapters.azure_errors import AzureDenied, AzureRejected
 from karrots.adapters.azure_inventory import ID, MANAGED_GROUP, MANAGED_NAME
 from karrots.errors import LoginNeeded
@@ -215,11 +216,13 @@ def test_a_record_that_somebody_else_vouches_for_too_is_left(world: AzureWorld) 
 def test_a_record_that_was_changed_meanwhile_is_not_deleted(world: AzureWorld) -> None:
     ours = world.record()
     Planted(world.account, ours).records()
-    seen = aks.find(aks.door(ours, None), aks.whose_of(aks.door(ours, None), ours, NEVER), ("DNS",)).ours
+    azure = aks.door(ours, None)
+    whose = aks.whose_of(azure, ours, NEVER)
+    seen = azure_inventory.find(azure, whose, ("DNS",)).ours
     for found in world.account.kept.values():
         found["etag"] = "changed"
     with pytest.raises(AzureRejected) as caught:
-        aks.azure_removal.remove(aks.door(ours, None), aks.whose_of(aks.door(ours, None), ours, NEVER), seen)
+        azure_removal.remove(azure, whose, seen)
     assert caught.value.reason == "PreconditionFailed"
     assert left(ours)["DNS record"] == 4
 
