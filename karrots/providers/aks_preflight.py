@@ -17,6 +17,7 @@ from karrots.errors import KarrotsError, LoginNeeded
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
+from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import of_error, side_by_side
 from karrots.spec import fleet
 
@@ -225,8 +226,10 @@ def _trouble(size: str, found: Machine | None, zones: int, region: str) -> str:
 
 def addresses(question: Question) -> list[Check]:
     wanted = question.record.network
-    if question.spec.network.mode == "shared" or question.parent is None or not wanted:
-        return [Check("address range", ok=True, found=wanted or "of the parent's network")]
+    if question.spec.network.mode == "shared":
+        return [shared_network(question)]
+    if question.parent is None or not wanted:
+        return [Check("address range", ok=True, found=wanted or "leased when the name is claimed")]
     others = parents_ranges(question, question.parent)
     clash = next((it for it in others if overlapping(wanted, it)), None)
     if clash is None:
@@ -235,15 +238,55 @@ def addresses(question: Question) -> list[Check]:
     return [Check("address range", ok=False, found=f"{wanted} overlaps {clash} of '{question.parent.name}'", hint=hint)]
 
 
+def shared_network(question: Question) -> Check:
+    parent, what = question.parent, "network"
+    if parent is None:
+        found = "it is to be the parent's, and this cluster has no parent that lives"
+        return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …")
+    if (parent.account, parent.region) != (question.azure.subscription, question.region):
+        found = f"it is to be that of '{parent.name}', which is in {parent.region} of subscription {parent.account}"
+        return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml")
+    there = _cluster_of(question, parent)
+    if there is None or not there.subnets:
+        found = f"it is to be that of '{parent.name}', which AKS does not have"
+        return Check(what, ok=False, found=found, hint=f"karrots status {parent.name}")
+    return Check(what, ok=True, found=f"{there.subnets[0].partition('/virtualNetworks/')[2]} of '{parent.name}'")
+
+
+def _cluster_of(question: Question, parent: Record) -> Cluster | None:
+    """In Azure, when it bears the parent's id."""
+    made = names(parent)
+    found = azure_aks.cluster(question.azure, made["resource_group"], made["cluster"])
+    return found if found is not None and found.tags.get(ID) == parent.id else None
+
+
 def parents_ranges(question: Question, parent: Record) -> list[str]:
     """As Azure has them now, which may be more than the one that was leased."""
     leased = [parent.network] if parent.network else []
     if parent.provider != question.record.provider or parent.account != question.record.account:
         return leased
-    made = names(parent)
-    found = azure_aks.cluster(question.azure, made["resource_group"], made["cluster"])
+    found = _cluster_of(question, parent)
     live = [it for subnet in found.subnets for it in azure_account.ranges(question.azure, subnet)] if found else []
     return sorted({*leased, *live})
+
+
+def api_server(question: Question) -> list[Check]:
+    """Of one that is not on the internet: is there a way to it?"""
+    if question.spec.network.api != "private":
+        return []
+    there = question.there
+    if there is not None and question.is_made and there.answers:
+        authority = azure_aks.authority(question.azure, there.group, there.name)
+        return [endpoint_check("aks", there.endpoint, authority, private=True)]
+    return private_check("aks", question.spec, _near(question))
+
+
+def _near(question: Question) -> str:
+    """An API server in the network that is going to be shared."""
+    if question.parent is None or question.spec.network.mode != "shared":
+        return ""
+    found = _cluster_of(question, question.parent)
+    return found.endpoint if found is not None else ""
 
 
 def cores(question: Question) -> list[Check]:
@@ -290,7 +333,7 @@ def quota_row(what: str, usage: Usage | None, more: int) -> Check:
     if usage is None:
         return Check(what, ok=True, found=f"{more} more needed; Azure does not say how many it allows")
     found = f"{usage.used} of {usage.most} used, {more} more needed"
-    if usage.used + more <= usage.most:
+    if more == 0 or usage.used + more <= usage.most:
         return Check(what, ok=True, found=found)
     hint = (
         f"ask for more: https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade  ('{usage.what}')\n"
@@ -316,6 +359,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("Kubernetes version", version),
     ("machine sizes", sizes),
     ("address range", addresses),
+    ("API server", api_server),
     ("vCPUs", cores),
     ("network quotas", networks),
     ("AKS clusters", clusters),

@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from karrots.adapters.endpoint import Reach
 from karrots.errors import UsageError
 from karrots.fleet.record import Parent
-from karrots.providers import aks, aks_preflight
+from karrots.providers import aks, aks_preflight, endpoint
 from karrots.spec.clouds import check
 from karrots.spec.cluster import load_cluster
 from karrots.spec.fleet import Aks
-from tests.support.aks_account.account import REGION, SUBSCRIPTION, TENANT, Account, denied, refused, role, size, usage
+from tests.support.aks_account.account import (
+    CA,
+    REGION,
+    SUBSCRIPTION,
+    TENANT,
+    Account,
+    denied,
+    refused,
+    role,
+    size,
+    usage,
+)
 from tests.support.aks_account.planted import Planted
 from tests.support.records import record as made_up
 
@@ -232,9 +244,74 @@ def test_a_network_that_a_quota_has_no_room_for(account: Account, kind: str, wha
     assert set(bad(rows())) == {what}
 
 
-def test_a_parents_network_takes_no_quota(account: Account) -> None:
+SHARED = "network:\n  mode: shared\n"
+PRIVATE = "  api: private\n"
+
+
+@pytest.fixture
+def parent(world: AzureWorld) -> Record:
+    """A cluster that lives."""
+    made = Planted(world.account, record("parent", network="10.99.0.0/16"))
+    made.own_group()
+    made.cluster()
+    return made.record
+
+
+def test_a_parents_network_takes_no_quota(account: Account, parent: Record) -> None:
     account.network = [usage("VirtualNetworks", 5, 5), usage("NatGateways", 5, 5), usage("PublicIPAddresses", 5, 5)]
-    assert bad(rows(spec("network:\n  mode: shared\n"))) == {}
+    found = rows(spec(SHARED), of=of_parent(parent), parent=parent)
+    assert bad(found) == {}
+    assert found["network"].found.endswith("/subnets/nodes of 'parent'")
+
+
+def test_a_network_of_a_parent_that_is_not_there(world: AzureWorld) -> None:
+    assert "no parent that lives" in bad(rows(spec(SHARED)))["network"].found
+    gone = record("parent", network="10.99.0.0/16")
+    row = bad(rows(spec(SHARED), of=of_parent(gone), parent=gone))["network"]
+    assert (row.found, row.hint) == ("it is to be that of 'parent', which AKS does not have", "karrots status parent")
+
+
+@pytest.mark.parametrize("elsewhere", [{"region": "westus"}, {"account": "00000000-0000-4000-8000-000000000002"}])
+def test_a_network_that_is_elsewhere(world: AzureWorld, parent: Record, elsewhere: dict[str, str]) -> None:
+    other = replace(parent, **elsewhere)  # type: ignore[arg-type]
+    row = bad(rows(spec(SHARED), of=of_parent(other), parent=other))["network"]
+    assert next(iter(elsewhere.values())) in row.found
+
+
+def test_a_private_api_server_that_nobody_knows_a_way_to(world: AzureWorld) -> None:
+    row = bad(rows(spec("network:\n" + PRIVATE)))["API server"]
+    assert row.found == "it will be private, and there is nothing yet to try the way to it with"
+    assert "set 'network.api: public' in cluster.yaml" in row.hint
+
+
+def test_a_private_api_server_beside_one_that_cannot_be_reached(
+    world: AzureWorld, parent: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def reached(server: str, ca: str) -> Reach:
+        tried.append(server)
+        return Reach(server, "timeout", "nobody answers", "10.99.1.2")
+
+    monkeypatch.setattr(endpoint, "reachable", reached)
+    row = bad(rows(spec(SHARED + PRIVATE), of=of_parent(parent), parent=parent))["API server"]
+    assert row.found == f"private, and {tried[0]}: nobody answers"
+
+
+def test_of_a_private_cluster_that_is_made_the_way_is_tried(world: AzureWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Planted(world.account, record())
+    ours.cluster(privateFQDN="qa.private.example.com", apiServerAccessProfile={"enablePrivateCluster": True})
+    asked: list[str] = []
+
+    def reached(server: str, ca: str, **_: object) -> Reach:
+        asked.append(f"{server} {ca}")
+        return Reach(server, "timeout", "silence", "10.20.0.9")
+
+    monkeypatch.setattr(endpoint, "reachable", reached)
+    row = bad(rows(spec("network:\n" + PRIVATE), of=ours.record))["API server"]
+    assert row.found.endswith(": silence")
+    assert "a VPN" in row.hint
+    assert asked == [f"https://qa.private.example.com:443 {CA}"]
 
 
 def test_what_the_cluster_has_is_not_counted_twice(world: AzureWorld) -> None:
