@@ -6,8 +6,9 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from karrots.adapters.azure import understood
+from karrots.adapters.azure import GOING_SECONDS, understood
 from karrots.adapters.azure_errors import AzureRejected, garbled
+from karrots.errors import TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,9 +202,16 @@ def tokens(azure: Azure) -> Tokens:
 
 
 def remove(azure: Azure, group: str, name: str) -> None:
-    """With its node resource group; waits until it is done. Fine when it is gone."""
+    """With its node resource group; waits until it is done. Fine when it is gone. Raises TimedOut."""
     try:
-        azure.aks(lambda client: client.managed_clusters.begin_delete(group, name).result())
+        azure.aks(lambda client: _followed(client.managed_clusters.begin_delete(group, name)))
     except AzureRejected as error:
         if not error.is_gone:
             raise
+
+
+def _followed(poller: Any) -> None:
+    poller.wait(GOING_SECONDS)
+    if not poller.done():
+        raise TimedOut(f"AKS did not remove the cluster within {GOING_SECONDS / 60:.0f} minutes")
+    poller.result()

@@ -13,10 +13,15 @@ from karrots import clock
 from karrots.adapters.kube import Access
 from karrots.errors import ExitCode
 from karrots.providers import PROVIDERS, eks
+from tests.support.aks_account.account import AKS, claims_of
+from tests.support.aks_account.world import open_world
 from tests.support.aws import ACCOUNT, REGION, environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.conftest import CommandLine, Fleet, Refusal
+    from tests.support.aks_account.world import AzureWorld
 
 
 @pytest.fixture
@@ -68,11 +73,34 @@ def test_the_kubeconfig_names_a_command_that_gives_the_token(
     ]  # fmt: skip
 
 
-SDKS = "print([name for name in sys.modules if name in {'boto3', 'botocore', 'moto'}])"
+@pytest.fixture
+def on_aks(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureWorld]:
+    with open_world(monkeypatch) as world:
+        fleet.known("story", provider="aks", region=world.record().region, account=world.record().account, host="")
+        yield world
+
+
+def test_a_token_of_azure(fleet: Fleet, on_aks: AzureWorld, karrots: CommandLine) -> None:
+    told = json.loads(karrots("token", "story", cwd=fleet.root).out)["status"]
+    assert claims_of(told["token"])["aud"] == AKS
+    assert 0 < clock.moment(told["expirationTimestamp"]).timestamp() - clock.seconds() <= 3600
+    assert on_aks.account.asked == []
+
+
+def test_without_a_log_in_at_azure_it_says_how_to_get_one(on_aks: AzureWorld, refused: Refusal) -> None:
+    on_aks.log_out()
+    told = refused("token", "story", code=ExitCode.LOGIN_NEEDED)
+    assert "not logged in to Azure" in told.err
+    assert "az login" in told.err
+
+
+SDKS = "print([name for name in sys.modules if name in {'boto3', 'botocore', 'moto', 'azure', 'msal'}])"
 
 
 @pytest.mark.parametrize(
-    "does", ["from karrots import app; app.run(['--version'])", "import karrots.providers.eks"], ids=["version", "eks"]
+    "does",
+    ["from karrots import app; app.run(['--version'])", "import karrots.providers.eks", "import karrots.providers.aks"],
+    ids=["version", "eks", "aks"],
 )
 def test_no_sdk_is_imported_before_it_is_used(does: str) -> None:
     script = f"import sys; {does}; {SDKS}"

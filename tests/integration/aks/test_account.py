@@ -364,6 +364,17 @@ def test_a_cluster_is_removed_by_the_sdk_and_followed_to_its_end(world: AzureWor
     azure_aks.remove(azure, made.names["resource_group"], "qa")
 
 
+def test_a_cluster_that_does_not_go_is_given_up(
+    world: AzureWorld, azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Planted(world.account, world.record())
+    made.cluster()
+    world.account.polls = 20
+    monkeypatch.setattr(azure_aks, "GOING_SECONDS", 0.0)
+    with pytest.raises(TimedOut, match="did not remove"):
+        azure_aks.remove(azure, made.names["resource_group"], "qa")
+
+
 # A role that was given just now
 
 
