@@ -27,6 +27,7 @@ TEND_SECONDS = 2.0
 # One answer is not waited for longer: an API server whose etcd has died is silent for a minute.
 API_SECONDS = 5.0
 PASSING = (429, 500, 503, 504)
+NO_RIGHTS = (401, 403)
 # A failure that stays the same this long while nothing else moves is not going to heal by itself.
 SETTLED_SECONDS = 20.0
 
@@ -47,7 +48,7 @@ class Connect:
             raise Failed(f"cluster '{ctx.record.name}' has no API server", hint=f"karrots apply {ctx.record.name}")
         ctx.kube = Kube(access)
         ctx.resources.callback(ctx.kube.close)
-        until(lambda: answers(ctx.api()), ctx, f"the API server of '{ctx.record.name}' answers")
+        until(lambda: lets_in(ctx.api()), ctx, f"the API server of '{ctx.record.name}' answers")
         return access.server + (f", restarted {', '.join(mended)}" if mended else "")
 
 
@@ -56,6 +57,21 @@ def answers(kube: Kube) -> bool:
         return kube.request("GET", "/api/v1/namespaces?limit=1")[0] == 200
     except ApiUnreachable:
         return False
+
+
+def lets_in(kube: Kube) -> bool:
+    """A cloud gives the maker of a cluster rights in it, and takes minutes to tell that everywhere.
+
+    Raises ApiUnreachable where it does not let us in, so that this is said in the end.
+    """
+    try:
+        status, said = kube.request("GET", "/api/v1/namespaces?limit=1")
+    except ApiUnreachable:
+        return False
+    if status in NO_RIGHTS:
+        why = said.get("message", "") if isinstance(said, dict) else str(said)
+        raise ApiUnreachable("it answers, and does not let us in", why=f"{status} {why}"[:400])
+    return status == 200
 
 
 def until(true: Callable[[], bool], ctx: Context, what: str, tend: Callable[[], object] | None = None) -> None:

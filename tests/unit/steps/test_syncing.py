@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -9,7 +10,7 @@ import pytest
 
 from karrots.adapters.kube import Access, ApiRefused, ApiUnreachable, Kube
 from karrots.errors import TimedOut
-from karrots.steps.syncing import API_SECONDS, until
+from karrots.steps.syncing import API_SECONDS, Connect, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,39 @@ def test_mending_may_find_it_away_too() -> None:
 
     until(cluster.look, cluster.ctx, "all is well", tend)
     assert cluster.mended == 1
+
+
+class Door(SimpleNamespace):
+    """An API server that answers with one status after the other, and the last for good."""
+
+    def access(self, *_: object) -> Access:
+        return Access("https://127.0.0.1:1", "")
+
+    def request(self, *_: object) -> tuple[int, object]:
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        return status, {"message": "it has no role"}
+
+
+def connecting(monkeypatch: pytest.MonkeyPatch, *statuses: int, timeout: float = 300.0) -> Context:
+    door = Door(statuses=list(statuses), tend=lambda _: [])
+    monkeypatch.setattr(Kube, "request", door.request)
+    found = SimpleNamespace(
+        provider=door, record=SimpleNamespace(name="qa"), outputs={}, section=None, resources=ExitStack(), kube=None,
+        timeout=timeout, run=SimpleNamespace(resume="karrots apply qa"),
+    )  # fmt: skip
+    found.api = lambda: found.kube
+    return cast("Context", found)
+
+
+def test_rights_that_are_new_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = connecting(monkeypatch, 401, 403, 403, 200)
+    assert Connect().run(ctx) == "https://127.0.0.1:1"
+
+
+def test_rights_that_never_come_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TimedOut) as caught:
+        Connect().run(connecting(monkeypatch, 403, timeout=-1.0))
+    assert caught.value.why == "it answers, and does not let us in: 403 it has no role"
 
 
 def test_nobody_waits_long_for_one_answer() -> None:
