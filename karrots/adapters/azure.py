@@ -12,10 +12,11 @@ import time
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from karrots.adapters import azure_login, rest
 from karrots.adapters.azure_errors import (
+    AzureCloudUnknown,
     AzureDenied,
     AzureExtraMissing,
     AzureGarbled,
@@ -65,8 +66,9 @@ class Azure:
     """The log-in of one person to one subscription. Shared between threads."""
 
     def __init__(self, subscription: str, tenant: str = "") -> None:
-        """Raises AzureExtraMissing. Nobody is asked yet."""
+        """Raises AzureExtraMissing and AzureCloudUnknown. Nobody is asked yet."""
         _needs_extra()
+        _needs_public_cloud()
         self.subscription = subscription
         self.login: Login = azure_login.chosen(tenant)
         self.path = f"/subscriptions/{subscription}"
@@ -80,7 +82,7 @@ class Azure:
 
     def get(self, path: str, version: str, **query: str) -> Answer:
         """Raises the kinds of azure_errors."""
-        return dict(self._ask("GET", f"{endpoint()}{path}?{urlencode({**query, 'api-version': version})}").body)
+        return dict(self._ask("GET", _url(path, version, query)).body)
 
     def find(self, path: str, version: str) -> Answer | None:
         """None for what is not there."""
@@ -93,7 +95,7 @@ class Azure:
 
     def pages(self, path: str, version: str, **query: str) -> Iterator[Answer]:
         """The items of every page. One effect for each page."""
-        url = f"{endpoint()}{path}?{urlencode({**query, 'api-version': version})}"
+        url = _url(path, version, query)
         for _ in range(MOST_PAGES):
             answer = self._ask("GET", url).body
             yield from items(answer, path)
@@ -105,7 +107,7 @@ class Azure:
     def delete(self, path: str, version: str, headers: Mapping[str, str] | None = None) -> None:
         """Waits until it is done; fine when it is gone. Raises TimedOut."""
         try:
-            self._follow(self._ask("DELETE", f"{endpoint()}{path}?api-version={version}", headers))
+            self._follow(self._ask("DELETE", _url(path, version, {}), headers))
         except AzureRejected as error:
             if not error.is_gone:
                 raise
@@ -145,9 +147,7 @@ class Azure:
             raise
 
     def _ask(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Reply:
-        """Raises AzureGarbled for a link that leads elsewhere: it would be given the token."""
-        if not url.startswith(f"{endpoint()}/"):
-            raise garbled(method, f"a link to {url.partition('?')[0]}")
+        _look_at(method, url)
 
         def asked() -> Reply:
             token = self.tokens().now()
@@ -193,6 +193,16 @@ class Azure:
         )
 
 
+def _url(path: str, version: str, query: Mapping[str, str]) -> str:
+    return f"{endpoint()}{path}?{urlencode({**query, 'api-version': version}, quote_via=quote)}"
+
+
+def _look_at(method: str, url: str) -> None:
+    """Raises AzureGarbled for a link that leads elsewhere: it would be given the token."""
+    if not url.startswith(f"{endpoint()}/"):
+        raise garbled(method, f"a link to {url.partition('?')[0]}")
+
+
 def _or(found: float | None, otherwise: float) -> float:
     return otherwise if found is None else found
 
@@ -204,6 +214,7 @@ def _door(azure: Azure) -> Any:
     class Door(HTTPPolicy[Any, Any]):
         def send(self, request: Any) -> Any:
             asked = request.http_request
+            _look_at(asked.method, asked.url)
             with effect("azure", f"{asked.method} {asked.url.partition('?')[0]}", whole=asked.method != "GET"):
                 token = azure.tokens().now()
                 asked.headers["Authorization"] = f"Bearer {token.text}"
@@ -226,6 +237,13 @@ def _needs_extra() -> None:
     except (ImportError, ValueError) as error:
         raise AzureExtraMissing from error
     raise AzureExtraMissing
+
+
+def _needs_public_cloud() -> None:
+    """Terraform would make the cluster in another one, where we do not look."""
+    named = os.environ.get("ARM_ENVIRONMENT", "public")
+    if named.lower() != "public":
+        raise AzureCloudUnknown(named)
 
 
 def _patiently(ask: Callable[[], T]) -> T:

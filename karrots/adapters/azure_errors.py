@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from karrots.adapters.rest import Reply, Unreachable
-from karrots.errors import Failed, KarrotsError, LoginNeeded, Refused, ToolMissing
+from karrots.errors import Failed, KarrotsError, LoginNeeded, PreflightFailed, Refused, ToolMissing
 
 if TYPE_CHECKING:
     from typing import Any
@@ -35,6 +35,17 @@ class AzureExtraMissing(ToolMissing):
             "the Azure SDK is not installed",
             why="azure-identity or azure-mgmt-containerservice cannot be imported",
             hint=EXTRA_HINT,
+        )
+
+
+class AzureCloudUnknown(PreflightFailed):
+    """Azure's clouds of governments and countries are other places, with other names for everything."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(
+            "karrots knows Azure's public cloud only",
+            why=f"ARM_ENVIRONMENT is '{named}'",
+            hint="unset ARM_ENVIRONMENT",
         )
 
 

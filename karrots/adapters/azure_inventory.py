@@ -96,7 +96,8 @@ class Thing:
         return any(tag in self.tags for tag in MADE) or self.kind == "DNS record"
 
     def __str__(self) -> str:
-        return f"{self.name} in {self.group}" if self.version and self.kind != "role assignment" else self.name
+        lies_in = self.version and self.kind not in ("role assignment", "resource group")
+        return f"{self.name} in {self.group}" if lies_in else self.name
 
 
 @dataclass(frozen=True)

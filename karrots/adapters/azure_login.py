@@ -29,6 +29,7 @@ NAMES = {
     "ARM_CLIENT_CERTIFICATE_PASSWORD": "AZURE_CLIENT_CERTIFICATE_PASSWORD",
     "ARM_OIDC_TOKEN_FILE_PATH": "AZURE_FEDERATED_TOKEN_FILE",
 }
+AZ_SECONDS = 30  # it begins slowly where it was not used for a while
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _managed(client: str) -> Any:
 def _az(tenant: str) -> Any:
     from azure.identity import AzureCliCredential
 
-    return AzureCliCredential(tenant_id=tenant)
+    return AzureCliCredential(tenant_id=tenant, process_timeout=AZ_SECONDS)
 
 
 def token(credential: Any, scope: str) -> Token:

@@ -24,7 +24,7 @@ from karrots.adapters.azure_errors import (
     action_of,
 )
 from karrots.adapters.rest import Unreachable
-from karrots.errors import ExitCode, KarrotsError, TimedOut
+from karrots.errors import ExitCode, KarrotsError, PreflightFailed, TimedOut
 from tests.support.aks_account.account import (
     AKS,
     CA,
@@ -282,6 +282,22 @@ def test_a_link_that_leads_elsewhere_is_not_followed(azure: Azure, account: Acco
     with pytest.raises(AzureGarbled) as caught:
         list(azure.pages(f"{HOME}/resourceGroups", azure_account.RESOURCES))
     assert "a link to http://127.0.0.1:9/steal" in caught.value.why
+
+
+def test_nor_is_it_by_the_sdk(azure: Azure, account: Account) -> None:
+    elsewhere = {"Location": "http://127.0.0.1:9/steal", "Azure_AsyncOperation": "http://127.0.0.1:9/steal"}
+    account.script = lambda it: said(None, 202, **elsewhere) if it.method == "DELETE" else None
+    with pytest.raises(AzureGarbled) as caught:
+        azure_aks.remove(azure, "g", "qa")
+    assert "a link to http://127.0.0.1:9/steal" in caught.value.why
+
+
+def test_another_cloud_of_azures_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terraform would make things there, and we would look here."""
+    monkeypatch.setenv("ARM_ENVIRONMENT", "usgovernment")
+    with pytest.raises(PreflightFailed, match="public cloud") as caught:
+        Azure(SUBSCRIPTION)
+    assert "usgovernment" in caught.value.why
 
 
 @BOTH
