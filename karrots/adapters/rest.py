@@ -40,10 +40,10 @@ class Reply:
 def ask(
     cloud: str, method: str, url: str, token: str, document: Any = None, headers: Mapping[str, str] | None = None
 ) -> Reply:
-    """Any status is an answer. Raises Unreachable when there is none."""
+    """Any status is an answer, one that leads elsewhere too. Raises Unreachable when there is none."""
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
-    from urllib.request import Request, urlopen
+    from urllib.request import Request
 
     data = None if document is None else json.dumps(document).encode()
     kept = {"Accept": "application/json", **({"Content-Type": "application/json"} if data else {}), **(headers or {})}
@@ -55,7 +55,7 @@ def ask(
     try:
         with (
             effect(cloud, f"{method} {url.partition('?')[0]}", whole=method != "GET") as asking,
-            urlopen(request, timeout=SECONDS) as answer,  # noqa: S310
+            _opener().open(request, timeout=SECONDS) as answer,
         ):
             return _read(answer.status, asking.garbled(answer.read(MOST)), answer.headers)
     except HTTPError as error:
@@ -63,6 +63,17 @@ def ask(
             return _read(error.code, error.read(MOST), error.headers)
     except (URLError, HTTPException, OSError) as error:
         raise Unreachable(f"{cloud} cannot be reached", why=f"{url.partition('?')[0]}: {error}") from error
+
+
+def _opener() -> Any:
+    """Python's own would take the token along to wherever an answer leads."""
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class Stay(HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    return build_opener(Stay)
 
 
 def _read(status: int, data: bytes, headers: Any) -> Reply:

@@ -284,6 +284,16 @@ def test_a_link_that_leads_elsewhere_is_not_followed(azure: Azure, account: Acco
     assert "a link to http://127.0.0.1:9/steal" in caught.value.why
 
 
+@BOTH
+def test_an_answer_that_leads_elsewhere_is_not_followed(
+    azure: Azure, account: Account, ask: Callable[[Azure], object]
+) -> None:
+    account.script = lambda it: said({}, 302, Location=f"{account.url}{HOME}/locations?api-version=2022-12-01")
+    with pytest.raises((AzureGarbled, AzureRejected)):
+        ask(azure)
+    assert len(account.asked) == 1
+
+
 def test_nor_is_it_by_the_sdk(azure: Azure, account: Account) -> None:
     elsewhere = {"Location": "http://127.0.0.1:9/steal", "Azure_AsyncOperation": "http://127.0.0.1:9/steal"}
     account.script = lambda it: said(None, 202, **elsewhere) if it.method == "DELETE" else None
