@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -399,6 +400,8 @@ def test_a_cluster_that_does_not_go_is_given_up(
     monkeypatch.setattr(azure_aks, "GOING_SECONDS", 0.0)
     with pytest.raises(TimedOut, match="did not remove"):
         azure_aks.remove(azure, made.names["resource_group"], "qa")
+    for thread in [it for it in threading.enumerate() if it.name.startswith("LROPoller")]:
+        thread.join()  # the SDK looks on
 
 
 # A role that was given just now
