@@ -190,7 +190,7 @@ def test_before_a_cluster_is_made_the_bucket_is_looked_at(ctx: Context, s3: S3) 
     s3.client.delete_bucket(Bucket=BUCKET)
     (row,) = state_check.reachable(ctx)
     assert (row.ok, row.found) == (False, f"s3://{BUCKET} does not exist")
-    assert "aws s3api create-bucket" in row.hint
+    assert "karrots doctor --repair" in row.hint
     assert state_check.reachable(replace(ctx, record=replace(ctx.record, state=None))) == []
 
 
