@@ -21,6 +21,7 @@ from karrots.providers import eks_preflight, eks_prices
 from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
 from karrots.providers.releasing import release
+from karrots.providers.tainted import address_of, tainted
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -119,26 +120,15 @@ def lost(record: Record) -> tuple[str, ...]:
 
 def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
     """Terraform marks what it did not see finished, and would make it again: 20 minutes for a cluster that is whole."""
-    tainted = list(_tainted(state))
-    if not tainted:
+    marked = list(tainted(state, {"aws_eks_cluster", *NODE_GROUPS, *ADDONS}))
+    if not marked:
         return ()
     aws = own_door(record, settings)
-    return tuple(address for address, kind, attributes in tainted if _is_whole(aws, record, kind, attributes))
-
-
-def _tainted(state: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for resource in state.get("resources") or ():
-        kind = str(resource.get("type"))
-        if resource.get("mode") == "managed" and kind in {"aws_eks_cluster", *NODE_GROUPS, *ADDONS}:
-            for instance in resource.get("instances") or ():
-                if instance.get("status") == "tainted":
-                    yield _address(resource, instance), kind, instance.get("attributes") or {}
-
-
-def _address(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
-    plain = ".".join(filter(None, (resource.get("module"), resource["type"], resource["name"])))
-    key = instance.get("index_key")
-    return plain if key is None else f'{plain}["{key}"]' if isinstance(key, str) else f"{plain}[{key}]"
+    return tuple(
+        address_of(resource, instance)
+        for resource, instance in marked
+        if _is_whole(aws, record, str(resource["type"]), instance.get("attributes") or {})
+    )
 
 
 def _is_whole(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:

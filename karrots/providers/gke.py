@@ -1,0 +1,265 @@
+"""Clusters on Google Kubernetes Engine. Terraform makes them; here is what it does not see.
+
+Everything is found from the record (name, id, region, project) alone, so a destroy works when the cluster is gone or
+half made, its branch deleted, or karrots.yaml changed. What may be deleted, and by which proof, is in
+karrots.adapters.google_inventory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from karrots.adapters import google_gke, google_removal
+from karrots.adapters.google import Google
+from karrots.adapters.google_gke import ID
+from karrots.adapters.google_inventory import Found, Kind, Thing, Whose, find, path_of
+from karrots.adapters.kube import Access
+from karrots.errors import Refused
+from karrots.fleet.cloud_names import names
+from karrots.providers import gke_preflight, gke_prices
+from karrots.providers.base import Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.cloud import identity_variables
+from karrots.providers.releasing import release
+from karrots.providers.tainted import address_of, tainted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from karrots.adapters.flux import GitAccess
+    from karrots.adapters.google_gke import Cluster
+    from karrots.adapters.kube import Kube
+    from karrots.adapters.tokens import Tokens
+    from karrots.fleet.record import Record
+    from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.fleet import Cloud
+
+NAME = "gke"
+CLUSTER_RESOURCES = ("google_container_cluster.cluster",)
+NODE_POOLS = "google_container_node_pool"
+MADE = ("google_container_cluster", NODE_POOLS)
+
+LOOK_SECONDS = 10.0
+MAKING_SECONDS = 25 * 60.0
+GOING_SECONDS = 20 * 60.0
+# What is taken away before Terraform's destroy: it would hold the network, or be out of reach afterwards. Machines and
+# GKE's own firewall rules go with the cluster.
+BEFORE: tuple[Kind, ...] = (
+    "forwarding rule", "target proxy", "URL map", "certificate", "backend service", "target pool", "health check",
+    "network endpoint group", "address", "firewall rule", "DNS record",
+)  # fmt: skip
+GKES_OWN = "gke-"
+CLUSTERS = "clusters"
+NUMBERS = "cluster ids of GKE"
+DOUBT = "in doubt: nothing on it says this cluster's id, so look at it and delete it by hand"
+
+
+def door(record: Record) -> Google:
+    """To the record's own project, wherever karrots.yaml leads by now."""
+    return Google(record.account)
+
+
+def name_of(record: Record) -> str:
+    return names(record)["cluster"]
+
+
+def preflight(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None) -> list[Check]:
+    return gke_preflight.checks(spec, record, settings, parent)
+
+
+def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
+    return gke_prices.estimate(spec, record.region)
+
+
+def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
+    return identity_variables(record, settings)
+
+
+def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
+    """Terraform's outputs are taken at their word; without them GKE is asked, and another's cluster is none."""
+    if outputs.get("endpoint"):
+        authority = str(outputs.get("ca_data") or "")
+        return Access(str(outputs["endpoint"]), google_gke.pem(authority), tokens=tokens(record, settings))
+    found = living(door(record), record) if record.region else None
+    if found is None or not found.answers:
+        return None
+    return Access(found.server, found.ca, tokens=tokens(record, settings))
+
+
+def living(google: Google, record: Record) -> Cluster | None:
+    """The cluster in GKE, when it bears the record's id."""
+    named = google_gke.clusters(google, name_of(record), record.region)
+    return next((it for it in named if it.labels.get(ID) == record.id), None)
+
+
+def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
+    return google_gke.tokens(door(record))
+
+
+def git_access(record: Record, remote_url: str | None) -> GitAccess | None:
+    """As git.access of karrots.yaml says."""
+    return None
+
+
+def lost(record: Record) -> tuple[str, ...]:
+    """Terraform's own refresh tells."""
+    return ()
+
+
+def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
+    """Terraform marks what it did not see finished, and would make it again. GKE goes on by itself: waited for here."""
+    marked = list(tainted(state, MADE))
+    if not marked:
+        return ()
+    google = door(record)
+    return tuple(
+        address_of(resource, instance)
+        for resource, instance in marked
+        if _is_whole(google, record, str(resource["type"]), instance.get("attributes") or {})
+    )
+
+
+def _is_whole(google: Google, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
+    end = time.monotonic() + MAKING_SECONDS
+    while True:
+        status = _status(google, record, kind, attributes)
+        if status not in {"PROVISIONING", "RECONCILING"} or time.monotonic() > end:
+            return status == "RUNNING"
+        time.sleep(LOOK_SECONDS)
+
+
+def _status(google: Google, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
+    """In GKE's words, '' for what is not there or is another's."""
+    found = living(google, record)
+    if found is None:
+        return ""
+    if kind == NODE_POOLS:
+        return next((it.status for it in found.pools if it.name == attributes.get("name")), "")
+    return found.status
+
+
+def tend(record: Record) -> list[str]:
+    """GKE mends its control planes itself."""
+    return []
+
+
+def parts(record: Record, settings: Cloud | None) -> list[Part]:
+    found = living(door(record), record)
+    if found is None:
+        return [Part("GKE cluster", "not there")]
+    pools = [Part(f"nodes {it.name}", it.status.lower(), detail=_pool_detail(it)) for it in found.pools]
+    detail = "; ".join(found.troubles) or f"{found.version}, {found.channel.lower()} channel, {found.location}"
+    return [Part("control plane", found.status.lower(), detail=detail), *pools]
+
+
+def _pool_detail(pool: google_gke.NodePool) -> str:
+    scale = f"{pool.least}-{pool.most}" if pool.most is not None else ""
+    return ", ".join(filter(None, (pool.size, "spot" if pool.spot else "", scale, *pool.troubles)))
+
+
+def footprint(record: Record, settings: Cloud | None) -> Footprint:
+    """While the cluster lives and bears our id, whatever bears its name is its own.
+
+    Raises Refused for one that Terraform would refuse to destroy, before anything in it is touched.
+    """
+    if not record.region:
+        return Footprint()
+    google = door(record)
+    alive = living(google, record)
+    if alive is not None:
+        refuse_protected(record, alive)
+    whose = whose_of(google, record, Footprint())
+    found = find(google, whose)
+    things = [*found.ours, *(it for it in found.doubtful if alive is not None and whose.bears_name(it))]
+    held: dict[str, tuple[str, ...]] = {}
+    for thing in things:
+        held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
+    return Footprint({**held, **({CLUSTERS: (alive.path,), NUMBERS: (alive.number,)} if alive else {})})
+
+
+def refuse_protected(record: Record, alive: Cluster) -> None:
+    """The same apply that sets these labels sets `deletion_protection`, which GKE itself knows nothing of."""
+    if "karrots-parent" not in alive.labels and "karrots-expires" not in alive.labels:
+        raise Refused(
+            f"cluster '{record.name}' is protected from being destroyed",
+            why="it was made to stay: it has no parent and no expiry, and Terraform's state says deletion_protection",
+            hint=f"karrots apply {record.name} --ttl 1d   (it is not protected any more)\nkarrots destroy {record.name}",
+        )
+
+
+def plural(kind: str) -> str:
+    return "target proxies" if kind == "target proxy" else f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+def whose_of(google: Google, record: Record, held: Footprint) -> Whose:
+    named = google_gke.clusters(google, name_of(record), record.region)
+    alive = [it for it in named if it.labels.get(ID) == record.id]
+    numbers = (*held.held.get(NUMBERS, ()), *(it.number for it in alive))
+    return Whose(
+        name=name_of(record),
+        id=record.id,
+        region=record.region,
+        prefix=names(record)["prefix"],
+        domain=record.domain,
+        numbers=frozenset(filter(None, numbers)),
+        parts=frozenset(path_of(group) for it in alive for group in it.groups),
+        seen=frozenset(key for keys in held.held.values() for key in keys if "#" in key),
+        rival=len(named) > len(alive),
+    )
+
+
+def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
+    """First the cluster's own controllers are let do it; what they leave, or cannot do any more, is done here."""
+    inside = release(kube) if kube is not None else ()
+    if not record.region:
+        return inside
+    google = door(record)
+    found = find(google, whose_of(google, record, Footprint()))
+    made = [it for it in found.ours if it.kind in BEFORE and it.by_controller and not _goes_with_it(it)]
+    if not inside:
+        google_removal.remove(google, made)
+    return (*inside, *(Leftover(it.kind, str(it)) for it in made))
+
+
+def _goes_with_it(thing: Thing) -> bool:
+    return thing.kind == "firewall rule" and thing.name.startswith(GKES_OWN)
+
+
+def sweep(record: Record, footprint: Footprint, settings: Cloud | None) -> Swept:
+    if not record.region:
+        return Swept({})
+    google = door(record)
+    found = find(google, whose_of(google, record, footprint))
+    looked_for = {kind: len(keys) for kind, keys in footprint.held.items() if kind != NUMBERS}
+    return Swept(looked_for, tuple(_left(google, record, found)))
+
+
+def _left(google: Google, record: Record, found: Found) -> Iterator[Leftover]:
+    alive = living(google, record)
+    if alive is not None:
+        yield Leftover("GKE cluster", f"{alive.name} ({alive.status})")
+    yield from (Leftover(it.kind, str(it)) for it in found.ours)
+    yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
+
+
+def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+    """What one thing holds goes in a later round. Ends when nothing of ours is left, nothing moves, or in time."""
+    if not record.region:
+        return
+    google = door(record)
+    end = time.monotonic() + GOING_SECONDS
+    before: Counter[str] = Counter()
+    while True:
+        alive = living(google, record)
+        if alive is not None:
+            google_gke.remove(google, alive.path)
+        things = find(google, whose_of(google, record, footprint)).ours
+        left = Counter(it.kind for it in things) + Counter({"cluster": int(living(google, record) is not None)})
+        if not left or time.monotonic() > end:
+            return
+        held = google_removal.remove(google, [] if left["cluster"] else things)
+        if (held or left["cluster"]) and before:
+            time.sleep(LOOK_SECONDS)
+        before = left
