@@ -94,7 +94,7 @@ class Google:
 
     def call(
         self, service: str, action: str, method: str, path: str, *, permission: str = "", document: Any = None,
-        form: Mapping[str, str] | None = None, **query: str,
+        form: Mapping[str, str] | None = None, query: Mapping[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         """One request to a REST interface. `action` as its reference names it. Raises the kinds of google_errors.
 
@@ -102,7 +102,7 @@ class Google:
         """
         call = Call(service, action, self.project, permission)
         url = endpoint(service) + path
-        body = self._answered(call, method, lambda: self._sent(method, url, query, json=document, data=form))
+        body = self._answered(call, method, lambda: self._sent(method, url, query or {}, json=document, data=form))
         return _object(body, call)
 
     def pages(
@@ -140,7 +140,7 @@ class Google:
         call = Call("credentials", "load", self.project)
         try:
             with effect("google", str(call), whole=False):
-                return Credentials(given) if given else google.auth.default(scopes=[SCOPE])[0]  # type: ignore[no-untyped-call]
+                return Credentials(given) if given else google.auth.default(scopes=[SCOPE])[0]
         except Exception as error:
             raise told_apart(error, call) from error
 
@@ -163,9 +163,7 @@ class Google:
         from google.cloud.container_v1.services.cluster_manager.transports import ClusterManagerRestTransport
 
         place = urlsplit(endpoint("container"))
-        transport = ClusterManagerRestTransport(
-            host=place.netloc, url_scheme=place.scheme, credentials=self._logged_in
-        )
+        transport = ClusterManagerRestTransport(host=place.netloc, url_scheme=place.scheme, credentials=self._logged_in)
         self._heard(transport._session)  # noqa: SLF001  (a fault plan has no other way in)
         return ClusterManagerClient(transport=transport)
 
@@ -182,7 +180,7 @@ class Google:
     ) -> Iterator[Answer]:
         more: dict[str, str] = {}
         for _ in range(MOST_PAGES):
-            answer = self.call(service, action, "GET", path, permission=permission, **query, **more)
+            answer = self.call(service, action, "GET", path, permission=permission, query={**query, **more})
             yield answer
             if not answer.get("nextPageToken"):
                 return

@@ -54,6 +54,7 @@ class Cluster:
     network: str
     subnetwork: str
     ranges: tuple[str, ...]
+    pods_range: str = ""
     pools: tuple[NodePool, ...] = ()
     groups: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
@@ -108,6 +109,7 @@ def _cluster(project: str, found: Any) -> Cluster:
         network=found.network_config.network or found.network,
         subnetwork=found.network_config.subnetwork or found.subnetwork,
         ranges=tuple(filter(None, ranges)),
+        pods_range=allocation.cluster_secondary_range_name,
         pools=tuple(_pool(it) for it in found.node_pools),
         groups=tuple(url for it in found.node_pools for url in it.instance_group_urls),
         troubles=_troubles(found),
@@ -172,4 +174,3 @@ def token(google: Google) -> Token:
     ends = credentials.expiry  # UTC, and does not say so
     seconds = (ends - ends.__class__(1970, 1, 1)).total_seconds() if ends else clock.seconds() + GUESSED_SECONDS
     return Token(str(credentials.token), seconds)
-

@@ -2,7 +2,7 @@
 
 A name is not enough to delete anything, as a later cluster may bear it again. The proof is the cluster's id:
 
-1. the thing's own label `karrots-id` (Terraform puts it on the cluster, and GKE on machines, disks and forwarding rules);
+1. the thing's own label `karrots-id` (Terraform puts it on the cluster, and GKE on what it makes that takes labels);
 2. GKE's own number of the cluster (karrots.adapters.google_marks), where it was seen that the cluster of that number
    bears our id: now, or when the destroy began;
 3. the network the thing lies in, when that was made for this cluster alone: it has the cluster's own name and says the
@@ -191,7 +191,7 @@ class Found:
 def find(google: Google, whose: Whose) -> Found:
     """Everything, of all kinds: one proves another. Each kind is asked for in a thread of its own."""
     finders: list[Callable[[], Iterator[Thing]]] = [
-        *(lambda kind=kind: _of_kind(google, kind) for kind in COLLECTIONS),  # type: ignore[misc]
+        *(lambda kind=kind: _of_kind(google, kind) for kind in COLLECTIONS),
         lambda: _dns_records(google, whose),
         lambda: _accounts(google),
     ]
@@ -244,7 +244,7 @@ def _listed(google: Google, collection: str) -> Iterator[Answer]:
 
 
 def _thing(kind: Kind, found: Answer) -> Thing:
-    interfaces = found.get("networkInterfaces") or ({},)
+    interfaces: list[Answer] = found.get("networkInterfaces") or [{}]
     return Thing(
         kind=kind,
         path=path_of(str(found["selfLink"])),

@@ -130,8 +130,12 @@ def guard(record: Record, records: Sequence[Record], protected: Sequence[str]) -
 
 
 def within_reach(workspace: Workspace, record: Record) -> None:
-    """Raises what would stop the removal half way (another computer, no Terraform) before anything is touched."""
-    provider(record.provider).access(record, {}, workspace.section(record.provider))
+    """Raises what would stop the removal half way (another computer, a protected cluster, no Terraform) before anything
+    is touched.
+    """
+    place, section = provider(record.provider), workspace.section(record.provider)
+    place.access(record, {}, section)
+    place.refuse_destroy(record, section)
     terraform.locate()
 
 

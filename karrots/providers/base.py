@@ -161,6 +161,9 @@ class Provider(Protocol):
     def footprint(self, record: Record, settings: Cloud | None) -> Footprint:
         """What the cluster holds now; read before a destroy, so that the sweep can look at each of it again."""
 
+    def refuse_destroy(self, record: Record, settings: Cloud | None) -> None:
+        """Raises Refused where Terraform itself would, and says what to do; asked before anything is touched."""
+
     def drain(self, record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
         """What the cluster's controllers made outside of it and is still there; asked again until there is nothing.
 

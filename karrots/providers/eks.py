@@ -208,6 +208,10 @@ def whose_of(aws: Aws, record: Record, held: Footprint) -> Whose:
     )
 
 
+def refuse_destroy(record: Record, settings: Cloud | None) -> None:
+    """Nothing of it is protected."""
+
+
 def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
     """First the cluster's own controllers are let do it; what they leave, or cannot do any more, is done here."""
     inside = release(kube) if kube is not None else ()

@@ -19,7 +19,7 @@ from karrots.adapters.kube import Access
 from karrots.errors import Refused
 from karrots.fleet.cloud_names import names
 from karrots.providers import gke_preflight, gke_prices
-from karrots.providers.base import Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
 from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from karrots.adapters.flux import GitAccess
     from karrots.adapters.google_gke import Cluster
     from karrots.adapters.kube import Kube
     from karrots.adapters.tokens import Tokens
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 NAME = "gke"
 CLUSTER_RESOURCES = ("google_container_cluster.cluster",)
 NODE_POOLS = "google_container_node_pool"
+PATIENCE = OF_A_CLOUD
 MADE = ("google_container_cluster", NODE_POOLS)
 
 LOOK_SECONDS = 10.0
@@ -73,8 +73,26 @@ def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
     return gke_prices.estimate(spec, record.region)
 
 
-def variables(record: Record, settings: Cloud | None, repository: Path) -> Mapping[str, Any]:
-    return identity_variables(record, settings)
+def variables(
+    record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+) -> Mapping[str, Any]:
+    return identity_variables(record, settings, network_of(shared) if shared is not None else None)
+
+
+def network_of(parent: Record) -> Mapping[str, Any]:
+    """As GKE says now; of a cluster that is not there nothing, which preflight refuses and a destroy can do with.
+
+    Pods of several clusters share a range; services do not, and GKE gives them one of its own.
+    """
+    found = living(door(parent), parent)
+    if found is None:
+        return {"network": "", "subnetwork": "", "pods_range": "", "services_range": None}
+    return {
+        "network": found.network,
+        "subnetwork": found.subnetwork,
+        "pods_range": found.pods_range,
+        "services_range": None,
+    }
 
 
 def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:
@@ -98,9 +116,8 @@ def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
     return google_gke.tokens(door(record))
 
 
-def git_access(record: Record, remote_url: str | None) -> GitAccess | None:
+def git_access(record: Record, remote_url: str | None) -> None:
     """As git.access of karrots.yaml says."""
-    return None
 
 
 def lost(record: Record) -> tuple[str, ...]:
@@ -160,16 +177,11 @@ def _pool_detail(pool: google_gke.NodePool) -> str:
 
 
 def footprint(record: Record, settings: Cloud | None) -> Footprint:
-    """While the cluster lives and bears our id, whatever bears its name is its own.
-
-    Raises Refused for one that Terraform would refuse to destroy, before anything in it is touched.
-    """
+    """While the cluster lives and bears our id, whatever bears its name is its own."""
     if not record.region:
         return Footprint()
     google = door(record)
     alive = living(google, record)
-    if alive is not None:
-        refuse_protected(record, alive)
     whose = whose_of(google, record, Footprint())
     found = find(google, whose)
     things = [*found.ours, *(it for it in found.doubtful if alive is not None and whose.bears_name(it))]
@@ -179,13 +191,15 @@ def footprint(record: Record, settings: Cloud | None) -> Footprint:
     return Footprint({**held, **({CLUSTERS: (alive.path,), NUMBERS: (alive.number,)} if alive else {})})
 
 
-def refuse_protected(record: Record, alive: Cluster) -> None:
+def refuse_destroy(record: Record, settings: Cloud | None) -> None:
     """The same apply that sets these labels sets `deletion_protection`, which GKE itself knows nothing of."""
-    if "karrots-parent" not in alive.labels and "karrots-expires" not in alive.labels:
+    alive = living(door(record), record) if record.region else None
+    if alive is not None and "karrots-parent" not in alive.labels and "karrots-expires" not in alive.labels:
         raise Refused(
             f"cluster '{record.name}' is protected from being destroyed",
             why="it was made to stay: it has no parent and no expiry, and Terraform's state says deletion_protection",
-            hint=f"karrots apply {record.name} --ttl 1d   (it is not protected any more)\nkarrots destroy {record.name}",
+            hint=f"give it an end, which takes the protection away:\n"
+            f"cd {record.directory} && karrots create {record.name} --ttl 1d\nkarrots destroy {record.name}",
         )
 
 

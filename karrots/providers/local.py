@@ -166,6 +166,10 @@ def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
     return ()
 
 
+def refuse_destroy(record: Record, settings: Cloud | None) -> None:
+    """Nothing of it is protected."""
+
+
 def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
     return ()
 
