@@ -17,15 +17,16 @@ our network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from karrots.adapters import google_dns, google_marks
 from karrots.adapters.google import understood
 from karrots.adapters.google_gke import ID
-from karrots.adapters.google_marks import CONTROLLERS, NAME_LABEL, NUMBER_LABEL, OURS_ALONE
+from karrots.adapters.google_marks import CONTROLLERS, NAME_LABEL, OURS_ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,8 +111,9 @@ class Thing:
 class Whose:
     """A cluster and what proves a thing to be its own.
 
-    `prefix` is what its network is called; `numbers` are GKE's of it; `parts` are paths that GKE lists as its own while
-    it lives; `seen` are keys of its footprint; `rival`: another living cluster has its name now.
+    `prefix` is what its network is called; `numbers` are GKE's of it, `foreign` those of clusters that bear another id;
+    `parts` are paths that GKE lists as its own while it lives; `seen` are keys of its footprint; `rival`: a living
+    cluster with another id has its name.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Whose:
     prefix: str
     domain: str = ""
     numbers: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()
     parts: frozenset[str] = frozenset()
     seen: frozenset[str] = frozenset()
     rival: bool = False
@@ -140,15 +143,22 @@ class Whose:
         here = any(name == self.name and self._is_here(place) for name, place in named)
         return here or any(name == self.name for name, _ in self._numbered(thing)) or self._is_network(thing)
 
+    def with_numbers_of(self, things: list[Thing]) -> Whose:
+        """A thing that bears an id and a number says which cluster has that number."""
+        told = [(google_marks.number_of(it.labels), it.labels[ID]) for it in things if ID in it.labels]
+        ours = {number for number, bearer in told if number and bearer == self.id}
+        others = {number for number, bearer in told if number and bearer != self.id}
+        return replace(self, numbers=self.numbers | ours, foreign=self.foreign | (others - ours - self.numbers))
+
     def is_of_another(self, thing: Thing) -> bool:
         """It bears another id or number, or only names of other clusters."""
         if ID in thing.labels:
             return thing.labels[ID] != self.id
-        if NUMBER_LABEL in thing.labels and self.numbers:
-            return thing.labels[NUMBER_LABEL] not in {google_marks.in_base32(it) for it in self.numbers}
-        digits = self._numbered(thing)
-        if digits and self.numbers:
-            return not any(self._is_number(name, first) for name, first in digits)
+        digits, number = self._numbered(thing), google_marks.number_of(thing.labels)
+        if number and (self.numbers or number in self.foreign):
+            return number not in self.numbers
+        if digits and (self.numbers or self._is_foreign(digits)):
+            return not self._is_numbered(digits)
         named = digits or google_marks.clusters(thing.labels, thing.note)
         return bool(named) and not self.bears_name(thing)
 
@@ -158,9 +168,7 @@ class Whose:
             return True
         if self.is_of_another(thing):
             return False
-        if thing.labels.get(NUMBER_LABEL) in {google_marks.in_base32(it) for it in self.numbers}:
-            return True
-        if any(self._is_number(name, first) for name, first in self._numbered(thing)):
+        if google_marks.number_of(thing.labels) in self.numbers or self._is_numbered(self._numbered(thing)):
             return True
         inside = thing.network in networks and (thing.by_controller or thing.kind in OF_TERRAFORM)
         return inside or thing.path in self.parts or thing.key in self.seen
@@ -172,8 +180,11 @@ class Whose:
         """Names of machines and their groups are cut, and hold other digits."""
         return google_marks.numbered([*([thing.name] if thing.kind in NUMBERED else []), *thing.tags])
 
-    def _is_number(self, name: str, first: str) -> bool:
-        return name == self.name and any(it.startswith(first) for it in self.numbers)
+    def _is_numbered(self, digits: set[tuple[str, str]]) -> bool:
+        return any(name == self.name and it.startswith(first) for name, first in digits for it in self.numbers)
+
+    def _is_foreign(self, digits: set[tuple[str, str]]) -> bool:
+        return any(it.startswith(first) for _, first in digits for it in self.foreign)
 
     def _is_here(self, place: str) -> bool:
         return place in {"", self.region} or place.startswith(f"{self.region}-")
@@ -201,6 +212,7 @@ def find(google: Google, whose: Whose) -> Found:
 
 
 def told_apart(things: list[Thing], whose: Whose) -> Found:
+    whose = whose.with_numbers_of(things)
     networks = frozenset(thing.path for thing in things if whose.made_for_it(thing))
     others = _with_kin([thing for thing in things if whose.is_of_another(thing)], things)
     free = [thing for thing in things if thing.path not in others]
@@ -220,18 +232,23 @@ def _with_kin(proven: list[Thing], things: list[Thing]) -> frozenset[str]:
         paths = {thing.path for thing in newest}
         newest = [
             thing for thing in things
-            if thing.path not in kin and OURS_ALONE.match(thing.name)
+            if thing.path not in kin and _may_be_kin(thing)
             and (thing.words & words or thing.path in points or thing.points & paths)
         ]  # fmt: skip
         kin |= {thing.path for thing in newest}
     return frozenset(kin)
 
 
+def _may_be_kin(thing: Thing) -> bool:
+    """Others' names are anybody's. A group of machines bears no mark, but its machines say who made them."""
+    return thing.kind == "instance group manager" or OURS_ALONE.match(thing.name) is not None
+
+
 def _of_kind(google: Google, kind: Kind) -> Iterator[Thing]:
     for collection in COLLECTIONS[kind]:
         with understood(f"compute {collection}.list"):
             for it in _listed(google, collection):
-                thing = _thing(kind, it)
+                thing = _thing(kind, it, google.project)
                 if kind != "instance group" or thing.name.startswith("k8s"):  # others go with their manager
                     yield thing
 
@@ -243,7 +260,7 @@ def _listed(google: Google, collection: str) -> Iterator[Answer]:
     return google.pages("compute", f"{collection}.list", path, "items")
 
 
-def _thing(kind: Kind, found: Answer) -> Thing:
+def _thing(kind: Kind, found: Answer, project: str) -> Thing:
     interfaces: list[Answer] = found.get("networkInterfaces") or [{}]
     return Thing(
         kind=kind,
@@ -254,8 +271,15 @@ def _thing(kind: Kind, found: Answer) -> Thing:
         network=path_of(str(found.get("network") or interfaces[0].get("network") or "")),
         note=str(found.get("description") or ""),
         tags=tuple(str(tag) for tag in found.get("targetTags") or ()),
-        points=frozenset(_links({key: value for key, value in found.items() if key not in NO_LINKS})),
+        points=frozenset([*_links(found), *_makers(found, project)]),
     )
+
+
+def _makers(found: Answer, project: str) -> Iterator[str]:
+    """The group that made a machine; written with the number of the project."""
+    for it in (found.get("metadata") or {}).get("items") or ():
+        if it.get("key") == "created-by":
+            yield re.sub(r"^projects/[^/]+", f"projects/{project}", str(it.get("value")))
 
 
 def path_of(link: str) -> str:

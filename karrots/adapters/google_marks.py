@@ -38,10 +38,11 @@ SERVICE = re.compile(r"(?:k8s-fw-|k8s-)?(a[0-9a-f]{31})(?:-.*)?$")
 GKE = re.compile(r"gke-(?P<name>[a-z0-9-]+)-(?P<digits>[0-9a-f]{8})-[a-z0-9-]+")
 
 
-def in_base32(number: str) -> str:
-    """As the label has it; '' for what is no number of GKE's."""
+def number_of(labels: Mapping[str, str]) -> str:
+    """GKE's number of the cluster, '' where no label says it."""
+    text = labels.get(NUMBER_LABEL, "").upper()
     try:
-        return base64.b32encode(bytes.fromhex(number)).decode().rstrip("=").lower()
+        return base64.b32decode(text + "=" * (-len(text) % 8)).hex()
     except ValueError:
         return ""
 

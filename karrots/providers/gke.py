@@ -211,6 +211,7 @@ def whose_of(google: Google, record: Record, held: Footprint) -> Whose:
     named = google_gke.clusters(google, name_of(record), record.region)
     alive = [it for it in named if it.labels.get(ID) == record.id]
     numbers = (*held.held.get(NUMBERS, ()), *(it.number for it in alive))
+    rivals = [it.number for it in named if it not in alive]
     return Whose(
         name=name_of(record),
         id=record.id,
@@ -218,9 +219,10 @@ def whose_of(google: Google, record: Record, held: Footprint) -> Whose:
         prefix=names(record)["prefix"],
         domain=record.domain,
         numbers=frozenset(filter(None, numbers)),
+        foreign=frozenset(filter(None, rivals)),
         parts=frozenset(path_of(group) for it in alive for group in it.groups),
         seen=frozenset(key for keys in held.held.values() for key in keys if "#" in key),
-        rival=len(named) > len(alive),
+        rival=bool(rivals),
     )
 
 
