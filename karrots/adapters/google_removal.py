@@ -22,9 +22,20 @@ REGIONAL = ("backendServices", "healthChecks", "urlMaps", "targetHttpProxies", "
 GLOBAL = ("addresses", "forwardingRules", "networkEndpointGroups")
 
 
+# These bear no id themselves: only others say whose they are. As long as one is there, those others stay, so that a
+# removal that is cut short can be taken up again.
+UNMARKED = ("forwarding rule", "target proxy", "URL map", "certificate", "backend service", "target pool",
+            "health check", "network endpoint group", "address", "instance group manager", "instance group")  # fmt: skip
+ANY_TIME = ("DNS record",)
+
+
 def remove(google: Google, things: Iterable[Thing]) -> tuple[Thing, ...]:
     """Ask Google to take them away; gives those that cannot go yet."""
-    return tuple(thing for thing in sorted(things, key=lambda it: ORDER.index(it.kind)) if not _removed(google, thing))
+    order = sorted(things, key=lambda it: ORDER.index(it.kind))
+    unmarked = [it for it in order if it.kind in UNMARKED]
+    now = [it for it in order if not unmarked or it.kind in (*UNMARKED, *ANY_TIME)]
+    held = {it.path for it in now if not _removed(google, it)}
+    return tuple(it for it in order if it.path in held or it not in now)
 
 
 def _removed(google: Google, thing: Thing) -> bool:

@@ -43,7 +43,7 @@ MADE = ("google_container_cluster", NODE_POOLS)
 
 LOOK_SECONDS = 10.0
 MAKING_SECONDS = 25 * 60.0
-GOING_SECONDS = 20 * 60.0
+STILL_LOOKS = 90  # a quarter of an hour
 # What is taken away before Terraform's destroy: it would hold the network, or be out of reach afterwards. Machines and
 # GKE's own firewall rules go with the cluster.
 BEFORE: tuple[Kind, ...] = (
@@ -261,21 +261,22 @@ def _left(google: Google, record: Record, found: Found) -> Iterator[Leftover]:
 
 
 def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
-    """What one thing holds goes in a later round. Ends when nothing of ours is left, nothing moves, or in time."""
+    """What one thing holds goes in a later round. Ends when nothing of ours is left, or nothing moves any more."""
     if not record.region:
         return
     google = door(record)
-    end = time.monotonic() + GOING_SECONDS
     before: Counter[str] = Counter()
-    while True:
+    still = 0
+    while still < STILL_LOOKS:
         alive = living(google, record)
         if alive is not None:
             google_gke.remove(google, alive.path)
         things = find(google, whose_of(google, record, footprint)).ours
         left = Counter(it.kind for it in things) + Counter({"cluster": int(living(google, record) is not None)})
-        if not left or time.monotonic() > end:
+        if not left:
             return
         held = google_removal.remove(google, [] if left["cluster"] else things)
         if (held or left["cluster"]) and before:
             time.sleep(LOOK_SECONDS)
+        still = still + 1 if left == before else 0
         before = left

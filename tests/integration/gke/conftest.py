@@ -23,6 +23,7 @@ def account(guarded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         account.managed_zone("fleet", "example.com")
         server.log_in(address, tmp_path, monkeypatch)
         monkeypatch.setattr(gke, "LOOK_SECONDS", 0)
+        monkeypatch.setattr(gke, "STILL_LOOKS", 4)
         yield account
 
 

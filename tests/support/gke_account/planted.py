@@ -184,7 +184,7 @@ class Planted:
 
     def cluster(self, **fields: Any) -> Any:
         """The cluster itself, as GKE describes it."""
-        group = f"{HOST}{next(it for it in self.made if 'instanceGroupManagers' in it)}" if self.made else ""
+        group = next((HOST + it for it in self.made if "instanceGroupManagers" in it), "")
         pool = {
             "name": "default", "status": "RUNNING", "version": "1.36.2-gke.1004000",
             "config": {"machine_type": "e2-standard-4"}, "instance_group_urls": [group] if group else [],

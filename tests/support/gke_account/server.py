@@ -25,6 +25,7 @@ EMAIL = f"deployer@{PROJECT}.iam.gserviceaccount.com"
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body at once: the other side would wait for the second with its acknowledgement
     account: Account
 
     def answer(self) -> None:
