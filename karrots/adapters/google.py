@@ -44,6 +44,7 @@ SECONDS = 30
 # A server that asks for a longer pause than this is not waited for: the command says so and ends.
 PATIENCE_SECONDS = 30.0
 MOST_PAGES = 1000
+NOTHING_TO_SAY = 204
 # Where each interface is, and the variable that Terraform's provider for Google takes another place from.
 ENDPOINTS = {
     "container": ("GOOGLE_CONTAINER_CUSTOM_ENDPOINT", "https://container.googleapis.com/v1/"),
@@ -168,12 +169,15 @@ class Google:
         return ClusterManagerClient(transport=transport)
 
     def _heard(self, session: Any) -> Any:
-        session.hooks["response"].append(self._garble)
+        session.hooks["response"].append(self._hear)
         return session
 
-    def _garble(self, response: Any, **_: Any) -> None:
-        """As a fault plan wants the answer to look."""
-        response._content = self._asking.effect.garbled(response.content)  # noqa: SLF001  (of requests, which has no setter)
+    def _hear(self, response: Any, **_: Any) -> None:
+        """As a fault plan wants the answer to look. The SDK would take a list for an answer that holds nothing."""
+        content = self._asking.effect.garbled(response.content)
+        if response.ok and response.status_code != NOTHING_TO_SAY and not content.lstrip().startswith(b"{"):
+            raise ValueError(content[:200].decode("utf-8", "replace"))
+        response._content = content  # noqa: SLF001  (of requests, which has no setter)
 
     def _pages(
         self, service: str, action: str, path: str, permission: str, query: Mapping[str, str]
@@ -193,7 +197,7 @@ class Google:
         answer = session.request(method, url, params=query, timeout=SECONDS, **body)
         if answer.status_code >= 300:
             raise _Refused(answer)
-        return bytes(answer.content)
+        return b"{}" if answer.status_code == NOTHING_TO_SAY else bytes(answer.content)
 
     def _answered(self, call: Call, method: str, ask: Callable[[], T]) -> T:
         """Asks again while Google wants it slower, as long as that has an end."""
@@ -262,7 +266,7 @@ def endpoint(service: str) -> str:
 
 def _object(body: bytes, call: Call) -> Answer:
     try:
-        found = json.loads(body) if body else {}
+        found = json.loads(body)
     except ValueError as error:
         raise garbled(call, body[:200].decode("utf-8", "replace")) from error
     if not isinstance(found, dict):

@@ -148,12 +148,9 @@ def versions(google: Google, location: str, channel: str) -> list[str]:
         "getServerConfig", lambda client: client.get_server_config(name=name, **_once()),
         permission="container.clusters.list",
     )  # fmt: skip
+    found = {it.channel.name: (it.default_version, *it.valid_versions) for it in answer.channels}
     with understood("container getServerConfig"):
-        found = next(it for it in answer.channels if it.channel.name == channel) if answer.channels else None
-    if found is None:
-        with understood("container getServerConfig"):
-            raise ValueError("it names no release channel")
-    return list(dict.fromkeys(filter(None, (found.default_version, *found.valid_versions))))
+        return list(dict.fromkeys(filter(None, found[channel])))
 
 
 def remove(google: Google, path: str) -> None:

@@ -24,8 +24,10 @@ GLOBAL = ("addresses", "forwardingRules", "networkEndpointGroups")
 
 # These bear no id themselves: only others say whose they are. As long as one is there, those others stay, so that a
 # removal that is cut short can be taken up again.
-UNMARKED = ("forwarding rule", "target proxy", "URL map", "certificate", "backend service", "target pool",
-            "health check", "network endpoint group", "address", "instance group manager", "instance group")  # fmt: skip
+UNMARKED = (
+    "forwarding rule", "target proxy", "URL map", "certificate", "backend service", "target pool", "health check",
+    "network endpoint group", "address", "instance group manager", "instance group",
+)  # fmt: skip
 ANY_TIME = ("DNS record",)
 
 

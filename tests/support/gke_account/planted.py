@@ -83,7 +83,7 @@ class Planted:
         prefix, note = names(self.record)["prefix"], f"karrots-id: {self.record.id}"
         self.network = self.make(f"global/networks/{prefix}", description=note)
         link = HOST + self.network
-        self.make(f"regions/{REGION}/subnetworks/{prefix}-nodes", network=link, ipCidrRange="10.64.14.0/23")
+        self.make(f"regions/{REGION}/subnetworks/{prefix}-nodes", network=link, ipCidrRange="10.99.14.0/23")
         self.make(f"regions/{REGION}/routers/{prefix}", network=link)
 
     def accounts(self) -> None:
