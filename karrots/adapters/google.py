@@ -44,6 +44,7 @@ SECONDS = 30
 # A server that asks for a longer pause than this is not waited for: the command says so and ends.
 PATIENCE_SECONDS = 30.0
 MOST_PAGES = 1000
+MOST_THREADS = 32  # that ask side by side, each with a connection of its own
 NOTHING_TO_SAY = 204
 # Where each interface is, and the variable that Terraform's provider for Google takes another place from.
 ENDPOINTS = {
@@ -169,6 +170,10 @@ class Google:
         return ClusterManagerClient(transport=transport)
 
     def _heard(self, session: Any) -> Any:
+        from requests.adapters import HTTPAdapter
+
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=MOST_THREADS))
         session.hooks["response"].append(self._hear)
         return session
 

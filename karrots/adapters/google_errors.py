@@ -88,6 +88,15 @@ class GoogleRejected(Failed):
         self.reason = reason
 
 
+# Rights that a call needs beside the one it is named after.
+ALSO = {
+    "compute.firewalls.delete": ("compute.networks.updatePolicy",),
+    "compute.routers.delete": ("compute.networks.updatePolicy",),
+    "container.clusters.list": ("container.clusters.getCredentials",),  # without it the authority is left out
+    "dns.changes.create": ("dns.resourceRecordSets.delete",),
+}
+
+
 @dataclass(frozen=True)
 class Call:
     """One question: `action` in the words of its REST reference, `permission` in those of IAM."""
@@ -103,6 +112,11 @@ class Call:
     @property
     def needs(self) -> str:
         return self.permission or f"{self.service}.{self.action}"
+
+    @property
+    def rights(self) -> tuple[str, ...]:
+        """All that it takes."""
+        return (self.needs, *ALSO.get(self.needs, ()))
 
 
 def told_apart(error: Exception, call: Call) -> KarrotsError:
