@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from karrots.errors import UsageError
-from karrots.providers import aks, eks, local
+from karrots.providers import aks, eks, gke, local
 
 if TYPE_CHECKING:
     from karrots.providers.base import Provider
 
-PROVIDERS: dict[str, Provider] = {"aks": aks, "eks": eks, "local": local}
+PROVIDERS: dict[str, Provider] = {"aks": aks, "eks": eks, "gke": gke, "local": local}
 
 
 def provider(name: str) -> Provider:

@@ -17,7 +17,7 @@ from karrots.errors import KarrotsError
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
-from karrots.providers.endpoint import private_check
+from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import Answered, of_error, side_by_side
 from karrots.spec import fleet
 
@@ -215,8 +215,10 @@ def _machine(found: Machine, zones: Sequence[str]) -> Check:
 
 def addresses(question: Question) -> list[Check]:
     wanted = question.record.network
-    if question.spec.network.mode == "shared" or question.parent is None or not wanted:
-        return [Check("address range", ok=True, found=wanted or "of the parent's network")]
+    if question.spec.network.mode == "shared":
+        return [shared_network(question)]
+    if question.parent is None or not wanted:
+        return [Check("address range", ok=True, found=wanted or "leased when the name is claimed")]
     others = parents_ranges(question, question.parent)
     clash = next((it for it in others if overlapping(wanted, it)), None)
     if clash is None:
@@ -233,17 +235,18 @@ def parents_ranges(question: Question, parent: Record) -> list[str]:
     return sorted({*leased, *live})
 
 
-def shared_network(question: Question) -> list[Check]:
+def shared_network(question: Question) -> Check:
     """Its nodes go where the parent's are, so the parent has to be there."""
-    if question.spec.network.mode != "shared":
-        return []
-    found = question.parents_cluster
+    parent, found = question.parent, question.parents_cluster
+    if parent is None:
+        told = "it is to be the parent's, and this cluster has no parent that lives"
+        return Check(
+            "network", ok=False, found=told, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …"
+        )
     if found is None:
-        hint = "set network.mode in cluster.yaml to own"
-        return [
-            Check("parent's network", ok=False, found="there is no parent in this project to share with", hint=hint)
-        ]
-    return [Check("parent's network", ok=True, found=found.network.rpartition("/")[2])]
+        told = f"it is to be that of '{parent.name}', which is not in GKE in {question.google.project}"
+        return Check("network", ok=False, found=told, hint=f"karrots status {parent.name}")
+    return Check("network", ok=True, found=f"{found.network.rpartition('/')[2]} of '{parent.name}'")
 
 
 def regional(question: Question) -> list[Check]:
@@ -296,14 +299,15 @@ def _quota(metric: str, quota: Quota | None, more: int, region: str) -> Check:
     return Check(what, ok=False, found=found, hint=hint)
 
 
-def reach(question: Question) -> list[Check]:
-    """A private API server is tried by one in the same network, where there is one already."""
+def api_server(question: Question) -> list[Check]:
+    """Of one that is not on the internet: is there a way to it?"""
     if question.spec.network.api != "private":
         return []
-    mine = next((it for it in question.there if it.labels.get(ID) == question.record.id), None)
-    parent = question.parents_cluster if question.spec.network.mode == "shared" else None
-    known = mine or parent
-    return private_check("gke", question.spec, known.server if known is not None and known.answers else "")
+    mine = next((it for it in question.there if it.labels.get(ID) == question.record.id and it.answers), None)
+    if mine is not None:
+        return [endpoint_check("gke", mine.server, mine.ca, private=True)]
+    shares = question.parents_cluster if question.spec.network.mode == "shared" else None
+    return private_check("gke", question.spec, shares.server if shares is not None and shares.answers else "")
 
 
 # What the row is called where the question itself fails; the first three tell where nothing else can be asked.
@@ -317,8 +321,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("zones", zones),
     ("machine types", machines),
     ("address range", addresses),
-    ("parent's network", shared_network),
-    ("API server", reach),
+    ("API server", api_server),
     ("quotas of the region", regional),
     ("quotas of the project", worldwide),
 )

@@ -15,6 +15,7 @@ from tests.support import aws as aws_server
 from tests.support import aws_planted
 from tests.support.aks_account.world import open_world
 from tests.support.aws_planted import Planted
+from tests.support.gke_account import world as gke_world
 from tests.support.records import record
 
 if TYPE_CHECKING:
@@ -176,5 +177,6 @@ def aws_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 WORLDS: Mapping[str, Callable[[pytest.MonkeyPatch], AbstractContextManager[World]]] = {
     "aks": open_world,
     "eks": aws_account,
+    "gke": gke_world.open_world,
     "local": this_computer,
 }

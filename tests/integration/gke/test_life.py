@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.cloud import container_v1
 
 from karrots.adapters import google_errors
 from karrots.adapters.google_errors import GoogleGarbled
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from karrots.providers.base import Provider
     from tests.support.gke_account.account import Account
 
+Status = container_v1.Cluster.Status
 PLACE: Provider = gke  # the type checker compares them
 POLICY = Path(__file__).parents[3] / "docs" / "policies" / "gcp.json"
 PEM = "-----BEGIN CERTIFICATE-----\n"
@@ -112,7 +114,7 @@ def test_nothing_tainted_asks_nobody(account: Account) -> None:
 def test_one_that_gke_still_makes_is_waited_for(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its create goes on without Terraform."""
     ours = made(account, status="PROVISIONING")
-    looks = iter(["PROVISIONING", "RECONCILING", "RUNNING"])
+    looks = iter([Status.PROVISIONING, Status.RECONCILING, Status.RUNNING])
 
     def slept(_: float) -> None:
         next(iter(account.clusters.values())).status = next(looks)
@@ -134,7 +136,11 @@ def test_anothers_of_the_same_name_stays_tainted(account: Account) -> None:
 
 def test_node_pools_have_addresses_with_keys(account: Account) -> None:
     ours = made(account)
-    pool = {"kind": "google_container_node_pool", "index_key": "default", "attributes": {"name": "default"}}
+    pool: dict[str, Any] = {
+        "kind": "google_container_node_pool",
+        "index_key": "default",
+        "attributes": {"name": "default"},
+    }
     assert gke.untaint(ours, state(**pool), None) == ('google_container_node_pool.pool["default"]',)
     assert gke.untaint(ours, state(**{**pool, "attributes": {"name": "gone"}}), None) == ()
 

@@ -14,7 +14,6 @@ from karrots.spec.fleet import Gke
 from tests.integration.gke.test_account import except_login, logged_out
 from tests.integration.gke.test_sweep import record
 from tests.support.gke_account.account import (
-    HOST,
     PROJECT,
     REGION,
     ZONES,
@@ -176,7 +175,7 @@ def test_a_quota_of_the_region_that_is_used_up(account: Account, quota: str, lim
 def test_a_quota_of_the_project_that_is_used_up(account: Account, quota: str) -> None:
     account.global_quotas[quota] = (5, 5)
     assert set(bad(rows())) == {f"quota {quota}"}
-    assert bad(rows(spec("network: {mode: shared}\n"), parent=None)).keys() == {"parent's network"}
+    assert bad(rows(spec("network: {mode: shared}\n"), parent=None)).keys() == {"network"}
 
 
 def test_a_family_of_machines_has_a_quota_of_its_own(account: Account) -> None:
@@ -256,20 +255,35 @@ def test_a_range_that_overlaps_what_the_parent_has_by_now(account: Account) -> N
 def test_a_parents_network_is_shared_while_the_parent_is_there(account: Account) -> None:
     parent = record("parent", network="10.99.0.0/20")
     shared = spec("network: {mode: shared}\n")
-    assert "no parent" in bad(rows(shared, of_parent(parent), parent=parent))["parent's network"].found
+    assert "no parent" in bad(rows(shared))["network"].found
+    assert "not in GKE" in bad(rows(shared, of_parent(parent), parent=parent))["network"].found
     theirs = Planted(account, parent)
     theirs.own_network()
     theirs.cluster()
     found = rows(shared, of_parent(parent), parent=parent)
     assert bad(found) == {}
-    assert found["parent's network"].found == theirs.network.rpartition("/")[2]
-    assert HOST not in found["parent's network"].found
+    assert found["network"].found == f"{theirs.network.rpartition('/')[2]} of 'parent'"
 
 
 def test_a_private_cluster_that_nobody_can_try_is_refused(account: Account) -> None:
     row = bad(rows(spec("network: {api: private}\n")))["API server"]
     assert "nothing yet to try" in row.found
     assert "network.api: public" in row.hint
+
+
+def test_a_private_cluster_that_is_made_is_tried(account: Account) -> None:
+    of = ours()
+    Planted(account, of).cluster(endpoint="127.0.0.1:9")
+    row = bad(rows(spec("network: {api: private}\n"), of=of))["API server"]
+    assert row.found.startswith("https://127.0.0.1:9: ")
+
+
+def test_a_private_cluster_in_the_parents_network_is_tried_by_the_parent(account: Account) -> None:
+    parent = record("parent", network="10.99.0.0/20")
+    Planted(account, parent).cluster(endpoint="127.0.0.1:9")
+    content = spec("network: {api: private, mode: shared}\n")
+    row = bad(rows(content, of_parent(parent), parent=parent))["API server"]
+    assert "https://127.0.0.1:9" in row.found
 
 
 def test_a_name_that_another_cluster_has(account: Account) -> None:

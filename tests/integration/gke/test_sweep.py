@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -336,7 +336,7 @@ def test_a_protected_cluster_is_refused_with_what_to_do(account: Account) -> Non
     [{"expires": "2026-11-28T10:00:00Z"}, {"parent": Parent(name="main", id="0" * 26, commit="0" * 40)}],
     ids=["expires", "parent"],
 )
-def test_one_that_is_meant_to_go_is_not(account: Account, changes: dict[str, object]) -> None:
+def test_one_that_is_meant_to_go_is_not(account: Account, changes: dict[str, Any]) -> None:
     ours = record(**changes)
     Planted(account, ours).cluster()
     gke.refuse_destroy(ours, None)
