@@ -20,6 +20,8 @@ from tests.support.gke_account.account import ZONES
 from tests.support.gke_account.planted import CA_DATA, Planted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from karrots.fleet.record import Record
     from karrots.providers.base import Provider
     from tests.support.gke_account.account import Account
@@ -114,7 +116,7 @@ def test_nothing_tainted_asks_nobody(account: Account) -> None:
 def test_one_that_gke_still_makes_is_waited_for(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its create goes on without Terraform."""
     ours = made(account, status="PROVISIONING")
-    looks = iter([Status.PROVISIONING, Status.RECONCILING, Status.RUNNING])
+    looks: Iterator[Any] = iter([Status.PROVISIONING, Status.RECONCILING, Status.RUNNING])
 
     def slept(_: float) -> None:
         next(iter(account.clusters.values())).status = next(looks)
@@ -136,13 +138,12 @@ def test_anothers_of_the_same_name_stays_tainted(account: Account) -> None:
 
 def test_node_pools_have_addresses_with_keys(account: Account) -> None:
     ours = made(account)
-    pool: dict[str, Any] = {
-        "kind": "google_container_node_pool",
-        "index_key": "default",
-        "attributes": {"name": "default"},
-    }
-    assert gke.untaint(ours, state(**pool), None) == ('google_container_node_pool.pool["default"]',)
-    assert gke.untaint(ours, state(**{**pool, "attributes": {"name": "gone"}}), None) == ()
+
+    def pool(name: str) -> dict[str, Any]:
+        return state(kind="google_container_node_pool", index_key=name, attributes={"name": name})
+
+    assert gke.untaint(ours, pool("default"), None) == ('google_container_node_pool.pool["default"]',)
+    assert gke.untaint(ours, pool("gone"), None) == ()
 
 
 def test_the_role_in_the_documentation_is_what_is_called(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@
 resource "google_service_account" "dns" {
   account_id   = var.names.dns_account
   display_name = "DNS records of ${var.cluster_name}"
+  description  = "karrots-id: ${var.cluster_id}"
 }
 
 resource "google_service_account_iam_member" "dns" {

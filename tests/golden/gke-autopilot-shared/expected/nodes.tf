@@ -2,6 +2,7 @@
 resource "google_service_account" "nodes" {
   account_id   = var.names.node_account
   display_name = "Nodes of ${var.cluster_name}"
+  description  = "karrots-id: ${var.cluster_id}"
 }
 
 resource "google_project_iam_member" "nodes" {

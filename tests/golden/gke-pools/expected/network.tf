@@ -1,6 +1,9 @@
 resource "google_compute_network" "cluster" {
   name                    = var.names.prefix
   auto_create_subnetworks = false
+
+  # Networks take no labels; this tells the sweep of a destroy whose it is.
+  description = "karrots-id: ${var.cluster_id}"
 }
 
 resource "google_compute_subnetwork" "nodes" {
