@@ -10,6 +10,7 @@ import json
 import os
 import threading
 import time
+import warnings
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -141,7 +142,8 @@ class Google:
         given = os.environ.get(TOKEN, "")
         call = Call("credentials", "load", self.project)
         try:
-            with effect("google", str(call), whole=False):
+            with effect("google", str(call), whole=False), warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # that a person's log-in has no project of its own to bill
                 return Credentials(given) if given else google.auth.default(scopes=[SCOPE])[0]
         except Exception as error:
             raise told_apart(error, call) from error

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from karrots.adapters import google_dns, google_marks
 from karrots.adapters.google import understood
+from karrots.adapters.google_errors import GoogleApiOff
 from karrots.adapters.google_gke import ID
 from karrots.adapters.google_marks import CONTROLLERS, NAME_LABEL, OURS_ALONE
 
@@ -207,8 +208,16 @@ def find(google: Google, whose: Whose) -> Found:
         lambda: _accounts(google),
     ]
     with ThreadPoolExecutor(max_workers=len(finders)) as pool:
-        things = [thing for found in pool.map(lambda finder: list(finder()), finders) for thing in found]
+        things = [thing for found in pool.map(_there, finders) for thing in found]
     return told_apart(things, whose)
+
+
+def _there(finder: Callable[[], Iterator[Thing]]) -> list[Thing]:
+    """What is not switched on holds nothing."""
+    try:
+        return list(finder())
+    except GoogleApiOff:
+        return []
 
 
 def told_apart(things: list[Thing], whose: Whose) -> Found:

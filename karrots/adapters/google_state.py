@@ -1,4 +1,4 @@
-"""The Cloud Storage bucket that Terraform states are kept in, by its JSON interface; google-auth logs in.
+"""The Cloud Storage bucket that Terraform states are kept in, by its JSON interface, with the log-in of the door.
 
 A lock there is an object that is made on the condition that there is none, which every bucket can.
 """
@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from karrots.adapters import rest
+from karrots.adapters.google import Google
 from karrots.adapters.process import shell_line
 from karrots.adapters.state_bucket import Fact
-from karrots.errors import Failed, LoginNeeded, ToolMissing
+from karrots.errors import Failed, LoginNeeded
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LOGIN = "gcloud auth application-default login"
 EMULATOR = "STORAGE_EMULATOR_HOST"  # of Google's own clients, which then do not log in
 PROBE = "karrots/lock-probe-"
@@ -131,22 +131,10 @@ class GcsBucket:
     def _token(self) -> str:
         if EMULATOR in os.environ:
             return ""
-        try:
-            import google.auth
-            from google.auth.exceptions import GoogleAuthError
-            from google.auth.transport.requests import Request
-        except ImportError as error:
-            raise ToolMissing(
-                "google-auth is not installed",
-                why="states are kept in Cloud Storage",
-                hint="pip install 'karrots[gcp]'",
-            ) from error
-        try:
-            credentials, _ = google.auth.default(scopes=[SCOPE])
-            credentials.refresh(Request())
-            return str(credentials.token)
-        except GoogleAuthError as error:
-            raise LoginNeeded("Google does not know who is asking", why=str(error), hint=LOGIN) from error
+        google = Google(self.project)
+        if google.is_renewed:
+            google.log_in()
+        return str(google.credentials.token)
 
 
 def _host() -> str:

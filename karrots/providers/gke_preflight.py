@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 DEFAULT_SIZE = "e2-standard-4"  # as templates/gke/variables.tf has it
 DEFAULT_DISK = 100  # GiB of pd-balanced, as GKE gives a node
 LEAST_SECONDS = 30 * 60.0  # a create takes a quarter of an hour at most
-NETWORK_NEEDS = {"NETWORKS": 1, "SUBNETWORKS": 2, "FIREWALLS": 6}  # GKE makes about six rules for each cluster
+NETWORK_NEEDS = {"NETWORKS": 1, "SUBNETWORKS": 2, "FIREWALLS": 6}  # GKE's own rules, and those of a load balancer
 SETTINGS_HINT = "add providers.gke (project, region, state.bucket) to karrots.yaml"
 
 

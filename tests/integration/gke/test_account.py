@@ -22,6 +22,7 @@ from karrots.adapters.google_errors import (
     GoogleUnreachable,
     GoogleWrongProject,
 )
+from karrots.adapters.google_state import GcsBucket
 from karrots.errors import ExitCode, Failed
 from tests.support.gke_account.account import PROJECT, REGION, ZONES, Account, Asked, Said, refused, said, switched_off
 from tests.support.gke_account.planted import CA_DATA
@@ -299,6 +300,10 @@ def test_a_token_that_was_given_is_handed_on(account: Account, monkeypatch: pyte
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "ya29.given")
     assert google_gke.token(Google(PROJECT)).text == "ya29.given"
     assert account.asked == []
+
+
+def test_the_states_bucket_is_asked_with_the_same_log_in(account: Account) -> None:
+    assert GcsBucket("states", PROJECT, REGION)._token in account.tokens
 
 
 def test_how_long_a_log_in_lasts(account: Account, google: Google, monkeypatch: pytest.MonkeyPatch) -> None:

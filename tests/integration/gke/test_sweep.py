@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from karrots.adapters.google_errors import GoogleDenied
 from karrots.errors import Refused
 from karrots.fleet.record import Parent, new_id
 from karrots.providers import gke
 from karrots.providers.base import Footprint
-from tests.support.gke_account.account import HOST, PROJECT, REGION, ZONES, Asked, Said, refused
+from tests.support.gke_account.account import HOST, PROJECT, REGION, ZONES, Asked, Said, refused, switched_off
 from tests.support.gke_account.planted import EVERY_KIND, Planted
 from tests.support.records import record as made_up
 
@@ -296,6 +297,22 @@ def test_what_proves_whose_the_others_are_goes_after_them(account: Account) -> N
     stuck[0] = False
     gke.reclaim(ours, NEVER, None)
     assert mine.left == set()
+
+
+def test_what_is_not_switched_on_holds_nothing(account: Account) -> None:
+    ours = record()
+    Planted(account, ours).all()
+    account.script = lambda asked: switched_off("dns") if asked.service == "dns" else None
+    assert left(ours) == Counter(EVERY_KIND) - Counter({"DNS record": 4})
+
+
+def test_a_right_that_is_missing_stops_it(account: Account) -> None:
+    """What may not be looked at may still be there: nothing is said to be gone."""
+    account.script = lambda asked: (
+        refused(403, "Required 'compute.disks.list' permission", "forbidden") if asked.path.endswith("disks") else None
+    )
+    with pytest.raises(GoogleDenied, match="lacks compute"):
+        gke.sweep(record(), NEVER, None)
 
 
 def test_who_was_faster_is_no_failure(account: Account) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from karrots.adapters.google_state import GcsBucket
-from karrots.errors import Failed, ToolMissing
+from karrots.errors import Failed, PreflightFailed
 from tests.support.gcs import Bucket, Gcs, served
 
 if TYPE_CHECKING:
@@ -118,6 +118,6 @@ def test_a_token_goes_over_https_only(bucket: GcsBucket, monkeypatch: pytest.Mon
 
 def test_without_the_extra(bucket: GcsBucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.auth", None)
-    with pytest.raises(ToolMissing) as caught:
+    with pytest.raises(PreflightFailed) as caught:
         bucket.facts(thorough=False)
     assert caught.value.hint == "pip install 'karrots[gcp]'"
