@@ -182,6 +182,8 @@ class Google:
     def _hear(self, response: Any, **_: Any) -> None:
         """As a fault plan wants the answer to look. The SDK would take a list for an answer that holds nothing."""
         content = self._asking.effect.garbled(response.content)
+        if response.is_redirect:  # a log-in goes nowhere else
+            raise ValueError(f"it points to {response.headers['Location']}")
         if response.ok and response.status_code != NOTHING_TO_SAY and not content.lstrip().startswith(b"{"):
             raise ValueError(content[:200].decode("utf-8", "replace"))
         response._content = content  # noqa: SLF001  (of requests, which has no setter)

@@ -170,7 +170,8 @@ def region(question: Question) -> list[Check]:
 def name(question: Question) -> list[Check]:
     other = next((it for it in question.there if it.labels.get(ID) != question.record.id), None)
     if other is not None:
-        hint = f"choose another name: karrots branch --name …   (or look: gcloud container clusters describe {other.name} --location {other.location})"  # noqa: E501
+        look = f"gcloud container clusters describe {other.name} --location {other.location}"
+        hint = f"choose another name: karrots branch --name …   (or look: {look})"
         found = f"GKE has a cluster '{other.name}' in {other.location} that is not of this fleet's record"
         return [Check("cluster name", ok=False, found=found, hint=hint)]
     return [Check("cluster name", ok=True, found=question.name + (" (made)" if question.is_made else " is free"))]

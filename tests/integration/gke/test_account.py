@@ -211,6 +211,15 @@ def test_what_is_not_google_is_told_apart(account: Account, google: Google, ask:
     assert caught.value.code == ExitCode.FAILED
 
 
+@both
+def test_a_log_in_is_not_taken_along_to_somewhere_else(account: Account, google: Google, ask: Ask) -> None:
+    away = (("Location", "http://127.0.0.1:9/elsewhere"),)
+    account.script = except_login(Said(307, b"{}", headers=away))
+    with pytest.raises(GoogleGarbled) as caught:
+        ask(google)
+    assert "127.0.0.1:9" in caught.value.why
+
+
 def test_a_list_that_has_no_end_is_given_up(account: Account, google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "MOST_PAGES", 3)
     account.script = except_login(said({"items": [], "nextPageToken": "again"}))

@@ -95,6 +95,7 @@ def test_from_create_to_the_receipt(fleet: Fleet, monkeypatch: pytest.MonkeyPatc
     ours = fleet.create()
     mine = Planted(fleet.account, ours)
     mine.all()
+    assert fleet.karrots("token", "qa").document["status"]["token"] in fleet.account.tokens
     mine.cluster(endpoint=NOBODY)
 
     told = fleet.karrots("destroy", "qa", "--yes", expect=ExitCode.REFUSED)
