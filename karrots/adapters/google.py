@@ -22,6 +22,7 @@ from karrots.adapters.google_errors import (
     GoogleGarbled,
     GoogleRejected,
     GoogleThrottled,
+    GoogleUnreachable,
     garbled,
     no_of,
     refusal,
@@ -32,7 +33,7 @@ from karrots.effects import effect
 from karrots.errors import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from karrots.adapters.google_errors import No
 
@@ -116,10 +117,13 @@ class Google:
             yield from items(answer, key)
 
     def everywhere(self, collection: str) -> Iterator[Answer]:
-        """All of a kind that Compute has in the project: in its zones, its regions, and global ones."""
+        """All of a kind that Compute has in the project: in its zones, its regions, and global ones.
+
+        Raises GoogleUnreachable when Google could not look everywhere: what is not listed is taken to be gone.
+        """
         path = f"projects/{self.project}/aggregated/{collection}"
-        query = {"returnPartialSuccess": "true"}
-        for answer in self._pages("compute", f"{collection}.aggregatedList", path, f"compute.{collection}.list", query):
+        for answer in self._pages("compute", f"{collection}.aggregatedList", path, f"compute.{collection}.list", {}):
+            everywhere(f"compute {collection}", answer.get("unreachables") or ())
             with understood("compute aggregatedList"):
                 places = list(answer.get("items", {}).values())
             for place in places:
@@ -281,6 +285,14 @@ def _object(body: bytes, call: Call) -> Answer:
     if not isinstance(found, dict):
         raise garbled(call, str(found))
     return found
+
+
+def everywhere(what: str, unreachable: Iterable[str]) -> None:
+    """Raises GoogleUnreachable for an answer that says it knows nothing of some places."""
+    places = ", ".join(str(place) for place in unreachable)
+    if places:
+        hint = "run the same command again in a minute"
+        raise GoogleUnreachable(f"Google {what}: not all places could be looked at", why=places, hint=hint)
 
 
 def items(answer: Answer, key: str) -> list[Answer]:

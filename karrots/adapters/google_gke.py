@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from karrots import clock
-from karrots.adapters.google import understood, unless
+from karrots.adapters.google import everywhere, understood, unless
 from karrots.adapters.tokens import Token, Tokens
 
 if TYPE_CHECKING:
@@ -75,9 +75,13 @@ class Cluster:
 
 
 def clusters(google: Google, name: str, region: str) -> list[Cluster]:
-    """All of that name in the region and its zones: a name is taken once in each of these places."""
+    """All of that name in the region and its zones: a name is taken once in each of these places.
+
+    Raises GoogleUnreachable when GKE could not look into all of them.
+    """
     parent = f"projects/{google.project}/locations/-"
     answer = google.clusters("list", lambda client: client.list_clusters(parent=parent, **_once()))
+    everywhere("container clusters.list", [zone for zone in answer.missing_zones if zone.startswith(region)])
     with understood("container clusters.list"):
         found = [_cluster(google.project, it) for it in answer.clusters if it.name == name]
     return [it for it in found if it.location == region or it.location.startswith(f"{region}-")]

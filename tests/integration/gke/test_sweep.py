@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots.adapters.google_errors import GoogleDenied
+from karrots.adapters.google_errors import GoogleDenied, GoogleUnreachable
 from karrots.errors import Refused
 from karrots.fleet.record import Parent, new_id
 from karrots.providers import gke
 from karrots.providers.base import Footprint
-from tests.support.gke_account.account import HOST, PROJECT, REGION, ZONES, Asked, Said, refused, switched_off
+from tests.support.gke_account.account import HOST, PROJECT, REGION, ZONES, Asked, Said, refused, said, switched_off
 from tests.support.gke_account.planted import EVERY_KIND, Planted
 from tests.support.records import record as made_up
 
@@ -313,6 +313,28 @@ def test_a_right_that_is_missing_stops_it(account: Account) -> None:
     )
     with pytest.raises(GoogleDenied, match="lacks compute"):
         gke.sweep(record(), NEVER, None)
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "answer"),
+    [
+        ("compute", "aggregated/disks", {"items": {}, "unreachables": [f"zones/{ZONES[1]}"]}),
+        ("container", "clusters", {"clusters": [], "missingZones": [ZONES[1]]}),
+    ],
+)
+def test_where_google_could_not_look_nothing_is_said_to_be_gone(
+    account: Account, service: str, path: str, answer: dict[str, Any]
+) -> None:
+    account.script = lambda asked: said(answer) if asked.service == service and asked.path.endswith(path) else None
+    with pytest.raises(GoogleUnreachable) as caught:
+        gke.sweep(record(), NEVER, None)
+    assert ZONES[1] in caught.value.why
+
+
+def test_a_zone_of_another_region_is_no_matter(account: Account) -> None:
+    elsewhere = said({"clusters": [], "missingZones": ["us-central1-a"]})
+    account.script = lambda asked: elsewhere if asked.path.endswith("/clusters") else None
+    assert left(record()) == {}
 
 
 def test_who_was_faster_is_no_failure(account: Account) -> None:
