@@ -6,7 +6,7 @@ import pytest
 
 from karrots.adapters import google_marks
 from karrots.adapters.google_inventory import Whose
-from tests.support.variants_gke_aks import Variant
+from tests.support.variants import VARIANTS
 
 UID = "b74c81ed5ad4dc2c"
 SERVICE = "a93c0db644e0a4cec8a22ebaff38c356"
@@ -77,14 +77,7 @@ def test_rules_and_tags_are_named_after_the_cluster(name: str, found: set[tuple[
 
 
 def test_the_root_says_the_id_where_the_sweep_looks_for_it() -> None:
-    variant = Variant("plain", "gke")
-    texts = "\n".join(text for path, text in _files(variant).items() if path.endswith(".tf"))
+    files = next(it for name, it in sorted(VARIANTS.items()) if name.startswith("gke-pools")).files()
+    text = "\n".join(text for path, text in files.items() if path.endswith(".tf"))
     whose = Whose("qa", "${var.cluster_id}", "r", "p")
-    assert texts.count(f'= "{whose.note}"') == 3  # the network and two accounts
-
-
-def _files(variant: Variant) -> dict[str, str]:
-    from karrots import places
-    from karrots.render import terraform
-
-    return terraform.render(variant.spec, places.templates() / "gke")
+    assert text.count(f'= "{whose.note}"') == 3  # the network and two accounts
