@@ -264,6 +264,10 @@ def _is_rival(cluster: Cluster, record: Record) -> bool:
     return named and cluster.tags.get(ID) != record.id
 
 
+def refuse_destroy(record: Record, settings: Cloud | None) -> None:
+    """Nothing of it is protected."""
+
+
 def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
     """The cluster's own controllers are let do it. What they made outside of the groups that go with the cluster, and
     leave there, is taken away here.
