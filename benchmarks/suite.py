@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import clusters, command_line, content, repository, state
+from benchmarks import clouds, clusters, command_line, content, repository, state
 from karrots.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.row import Row
 
 ROWS: dict[str, Row] = {
-    row.name: row for module in (clusters, command_line, repository, state, content) for row in module.ROWS
+    row.name: row for module in (clusters, command_line, repository, state, content, clouds) for row in module.ROWS
 }
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -77,16 +78,18 @@ QUOTAS = {"L-F678F1CE": 5, "L-0263D0A3": 5, "L-FE5A380F": 5, "L-1216C47A": 32, "
 
 @dataclass
 class Front:
-    """`script` is asked first: it gives an answer, or None to let moto answer."""
+    """`script` is asked first: it gives an answer, or None to let moto answer. `pause` is in seconds, before each."""
 
     moto: Any
     script: Callable[[Asked], Said | None] = field(default=lambda _: None)
     quotas: dict[str, float] = field(default_factory=lambda: dict(QUOTAS))
     asked: list[Asked] = field(default_factory=list)
+    pause: float = 0.0
     one: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = asked_of(environ)
+        time.sleep(self.pause)
         with self.one:
             self.asked.append(request)
             said = self.script(request) or self.unknown_to_moto(request)
