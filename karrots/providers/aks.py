@@ -18,7 +18,7 @@ from karrots.adapters.kube import Access
 from karrots.errors import Failed
 from karrots.fleet.cloud_names import names
 from karrots.providers import aks_preflight, aks_prices
-from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.base import OF_A_CLOUD, TERRAFORM_BYTES, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
 from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
@@ -40,6 +40,7 @@ NAME = "aks"
 CLUSTER_KIND = "azurerm_kubernetes_cluster"
 CLUSTER_RESOURCES = (f"{CLUSTER_KIND}.cluster",)
 PATIENCE = OF_A_CLOUD
+MEMORY = TERRAFORM_BYTES
 POOL_KIND = "azurerm_kubernetes_cluster_node_pool"
 
 LOOK_SECONDS = 10.0

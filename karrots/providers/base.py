@@ -71,6 +71,8 @@ class Patience:
     down: float
 
 
+# Of memory, for one run of Terraform with a cloud's provider (AWS's 5.100.0 and Terraform itself, measured).
+TERRAFORM_BYTES = 650 << 20
 # Nodes of a cloud take minutes to join, and what balances load takes minutes to let its network go.
 OF_A_CLOUD = Patience(up=900.0, down=900.0)
 
@@ -104,6 +106,7 @@ class Estimate:
 class Provider(Protocol):
     """`CLUSTER_RESOURCES`: addresses in the root whose end is the cluster's end.
 
+    `MEMORY`: bytes that a run of Terraform takes, 0 where it is not worth a thought.
     `settings` is the provider's section of karrots.yaml; None where there is none, as in a destroy after the file is
     gone: then the record alone leads.
     """
@@ -116,6 +119,9 @@ class Provider(Protocol):
 
     @property
     def PATIENCE(self) -> Patience: ...  # noqa: N802
+
+    @property
+    def MEMORY(self) -> int: ...  # noqa: N802
 
     def preflight(
         self, spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None

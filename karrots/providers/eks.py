@@ -18,7 +18,7 @@ from karrots.adapters.aws_inventory import ID, Found, Kind, Whose, find, own_vpc
 from karrots.adapters.kube import Access
 from karrots.fleet.cloud_names import names
 from karrots.providers import eks_preflight, eks_prices
-from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.base import OF_A_CLOUD, TERRAFORM_BYTES, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
 from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NAME = "eks"
 CLUSTER_RESOURCES = ("aws_eks_cluster.cluster",)
 PATIENCE = OF_A_CLOUD
+MEMORY = TERRAFORM_BYTES
 NODE_GROUPS = ("aws_eks_node_group",)
 ADDONS = ("aws_eks_addon",)
 

@@ -19,7 +19,7 @@ from karrots.adapters.kube import Access
 from karrots.errors import Refused
 from karrots.fleet.cloud_names import names
 from karrots.providers import gke_preflight, gke_prices
-from karrots.providers.base import OF_A_CLOUD, Check, Estimate, Footprint, Leftover, Part, Swept
+from karrots.providers.base import OF_A_CLOUD, TERRAFORM_BYTES, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
 from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
@@ -39,6 +39,7 @@ NAME = "gke"
 CLUSTER_RESOURCES = ("google_container_cluster.cluster",)
 NODE_POOLS = "google_container_node_pool"
 PATIENCE = OF_A_CLOUD
+MEMORY = TERRAFORM_BYTES
 MADE = ("google_container_cluster", NODE_POOLS)
 
 LOOK_SECONDS = 10.0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAME = "local"
 CLUSTER_RESOURCES = ("terraform_data.cluster",)
 PATIENCE = Patience(up=300.0, down=120.0)
+MEMORY = 0
 
 
 def preflight(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Record | None) -> list[Check]:

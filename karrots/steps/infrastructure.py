@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from karrots import files, places
-from karrots.adapters import kube, terraform
+from karrots.adapters import kube, terraform, terraform_room
 from karrots.adapters import terraform_document as document
 from karrots.adapters import terraform_events as events
 from karrots.errors import Refused
@@ -22,6 +23,7 @@ from karrots.steps.syncing import manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from karrots.adapters.terraform import Plan, Root
@@ -134,7 +136,8 @@ class PlanInfrastructure:
         root = rendered(ctx)
         root.init()
         lost = () if self.destroy else mended(ctx, document.clear(root.state()))
-        ctx.plan = root.plan(destroy=self.destroy, replace=lost)
+        with room_of(ctx):
+            ctx.plan = root.plan(destroy=self.destroy, replace=lost)
         return summary(ctx.plan)
 
 
@@ -202,12 +205,18 @@ class ApplyInfrastructure:
     def run(self, ctx: Context) -> str:
         warming = threading.Thread(target=kube.warm, daemon=True)  # the next step needs it, and here is time
         warming.start()
-        with flux_ahead(ctx):
+        with room_of(ctx), flux_ahead(ctx):
             rendered(ctx).apply(planned(ctx))
         warming.join()
         self._done = True
         ctx.outputs = outputs(ctx)
         return summary(planned(ctx))
+
+
+def room_of(ctx: Context) -> AbstractContextManager[None]:
+    """Many at once must not take each other's memory: who finds none waits, and says so."""
+    waiting = partial(ctx.run.progress, "waiting for memory: other Terraforms are at work on this computer")
+    return terraform_room.room(places.state() / "terraform-room", ctx.provider.MEMORY, waiting)
 
 
 @contextmanager
@@ -237,7 +246,8 @@ class DestroyInfrastructure:
 
     def run(self, ctx: Context) -> str:
         plan = planned(ctx)
-        rendered(ctx).apply(plan)
+        with room_of(ctx):
+            rendered(ctx).apply(plan)
         return f"-{plan.counts.remove}"
 
 
