@@ -10,7 +10,7 @@ import pytest
 
 from karrots.adapters.kube import Access, ApiRefused, ApiUnreachable, Kube
 from karrots.errors import TimedOut
-from karrots.steps.syncing import API_SECONDS, Connect, until
+from karrots.steps.syncing import API_SECONDS, Connect, served, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,3 +123,19 @@ def test_nobody_waits_long_for_one_answer() -> None:
 
     until(look, cluster.ctx, "all is well")
     assert (seen, cluster.kube._timeout) == ([API_SECONDS], 30.0)
+
+
+@pytest.mark.parametrize("error", [AWAY, ApiRefused("not yet", status=503)])
+def test_kinds_that_an_api_server_cannot_tell_of_yet_are_not_served_yet(error: Exception) -> None:
+    """A control plane that has only begun: the step that installs Flux waits, and does not end."""
+    answers = iter([error, [object()], [object()]])
+
+    def get(_: str) -> object:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    ctx = cast("Context", SimpleNamespace(api=lambda: SimpleNamespace(get=get)))
+    assert not served(ctx)
+    assert served(ctx)
