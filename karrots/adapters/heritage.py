@@ -3,7 +3,7 @@
 Beside each record it keeps a TXT record `heritage=external-dns,external-dns/owner=<owner>,…`; karrots has it use the
 cluster's id as owner. Its present form is named after the record's type (`a-shop.example.com`), the older one after the
 record alone. Names with a prefix or suffix of a fleet's own are not taken apart: the TXT record goes, and the record it
-stands for is told.
+stands for is told. A set of TXT records that holds anything else besides is somebody's too, and stays.
 """
 
 from __future__ import annotations
@@ -47,14 +47,24 @@ def of_owner(found: Sequence[W], owner: str) -> Iterator[W]:
         for vouched in _vouched(entry):
             owners.setdefault(vouched, set()).update(_owners(entry))
     for entry in found:
-        if owner in _owners(entry) or owners.get((entry.name, entry.kind)) == {owner}:
+        if _is_the_owners(entry, owner) or owners.get((entry.name, entry.kind)) == {owner}:
             yield entry
+
+
+def _is_the_owners(entry: Written, owner: str) -> bool:
+    """Each value of it: a set is deleted as a whole."""
+    return entry.kind == "TXT" and bool(entry.values) and all(_owner(value) == owner for value in entry.values)
 
 
 def _owners(entry: Written) -> set[str]:
     if entry.kind != "TXT":
         return set()
-    return {match[1] for value in entry.values if (match := HERITAGE.match(value))}
+    return {owner for value in entry.values if (owner := _owner(value))}
+
+
+def _owner(value: str) -> str:
+    match = HERITAGE.match(value)
+    return match[1] if match else ""
 
 
 def _vouched(entry: Written) -> Iterator[tuple[str, str]]:
@@ -64,5 +74,6 @@ def _vouched(entry: Written) -> Iterator[tuple[str, str]]:
     first, dash, rest = entry.name.partition("-")
     if dash and first in TYPES:
         yield rest, first.upper()
+        return
     for kind in ("A", "AAAA", "CNAME"):
         yield entry.name, kind

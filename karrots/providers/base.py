@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at before anything is made; `hint` is the command that mends it."""
+    """One thing looked at before anything is made; `hint` is the command that mends it.
+
+    `login`: what stops it is that somebody has to log in.
+    """
 
     what: str
     ok: bool
     found: str
     hint: str = ""
+    login: bool = False
 
 
 @dataclass(frozen=True)

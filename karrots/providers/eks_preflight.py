@@ -77,6 +77,8 @@ def answered(question: Question) -> list[Check]:
     if isinstance(login.error, AwsLoginNeeded):
         unusable = [row for row in region.rows if not row.ok and not isinstance(region.error, AwsLoginNeeded)]
         return unusable or list(login.rows)
+    if region.error is None and not all(row.ok for row in region.rows):
+        return [*login.rows, *region.rows]
     return [row for found in (login, region, *others) for row in found.rows]
 
 

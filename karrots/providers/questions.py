@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from karrots.errors import KarrotsError, Refused
+from karrots.errors import KarrotsError, LoginNeeded, Refused
 from karrots.providers.base import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Q = TypeVar("Q")
+LONGEST = 300  # characters
 
 
 @dataclass(frozen=True)
@@ -43,4 +44,11 @@ def _answered(what: str, ask: Callable[[Q], Sequence[Check]], asked_with: Q) -> 
 
 def of_error(what: str, error: KarrotsError) -> Check:
     found = f"{error.message}: {error.why}" if error.why else error.message
-    return Check(what, ok=False, found=found, hint=error.hint or "karrots doctor")
+    login = isinstance(error, LoginNeeded)
+    return Check(what, ok=False, found=shortened(found), hint=error.hint or "karrots doctor", login=login)
+
+
+def shortened(text: str) -> str:
+    """One line: a cloud that does not answer as it should may answer with a page."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

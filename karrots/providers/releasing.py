@@ -24,6 +24,12 @@ def _all(_: Object) -> bool:
     return True
 
 
+def _goes_with_its_claim(volume: Object) -> bool:
+    """One that is kept may be of a disk that is not this cluster's: the sweep knows ours by their id."""
+    made = DYNAMIC in (group(volume, "metadata").get("annotations") or {})
+    return made and group(volume, "spec").get("persistentVolumeReclaimPolicy") == "Delete"
+
+
 def _balances(service: Object) -> bool:
     return group(service, "spec").get("type") == "LoadBalancer"
 
@@ -34,7 +40,7 @@ FIRST: Sequence[tuple[str, str, Callable[[Object], bool]]] = (
     ("gateway", "/apis/gateway.networking.k8s.io/v1/gateways", _all),
     ("service", f"{CORE}/services", _balances),
     ("volume claim", f"{CORE}/persistentvolumeclaims", _all),
-    ("volume", f"{CORE}/persistentvolumes", lambda it: DYNAMIC in (group(it, "metadata").get("annotations") or {})),
+    ("volume", f"{CORE}/persistentvolumes", _goes_with_its_claim),
 )
 LAST: Sequence[tuple[str, str, Callable[[Object], bool]]] = (
     ("node pool", "/apis/karpenter.sh/v1/nodepools", _all),
@@ -54,19 +60,10 @@ def release(kube: Kube) -> tuple[Leftover, ...]:
 def _release(kube: Kube, kind: str, collection: str, stands: Callable[[Object], bool]) -> Iterator[Leftover]:
     for found in [it for it in kube.list(collection) if stands(it)]:
         path = path_of(collection, found)
-        if kind == "volume":
-            _give_up(kube, path, found)
-        elif not group(found, "metadata").get("deletionTimestamp"):
+        is_held = kind == "volume" and group(found, "status").get("phase") != "Available"  # its driver takes it away
+        if not is_held and not group(found, "metadata").get("deletionTimestamp"):
             kube.delete(path)
         yield Leftover(kind, _title(found))
-
-
-def _give_up(kube: Kube, path: str, volume: Object) -> None:
-    """A volume goes with its claim, also where its class would have kept the disk."""
-    if group(volume, "spec").get("persistentVolumeReclaimPolicy") != "Delete":
-        kube.merge(path, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
-    if group(volume, "status").get("phase") == "Available" and not group(volume, "metadata").get("deletionTimestamp"):
-        kube.delete(path)
 
 
 def path_of(collection: str, found: Object) -> str:

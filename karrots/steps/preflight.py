@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from karrots import places
 from karrots.adapters import git_probe, terraform
-from karrots.errors import KarrotsError, PreflightFailed, UsageError
+from karrots.errors import KarrotsError, LoginNeeded, PreflightFailed, UsageError
 from karrots.fleet import addresses, git_access
 from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
@@ -47,10 +47,11 @@ class Preflight:
 
 
 def refuse_problems(ctx: Context) -> None:
-    """Raises PreflightFailed that says all of it at once."""
+    """Raises PreflightFailed that says all of it at once; LoginNeeded where nothing helps but to log in."""
     bad = [c for c in ctx.checks if not c.ok]
     if bad:
-        raise PreflightFailed(
+        kind = LoginNeeded if any(c.login for c in bad) else PreflightFailed
+        raise kind(
             f"'{ctx.record.name}' cannot be brought up yet",
             why="\n".join(f"{c.what}: {c.found}" for c in bad),
             hint="\n".join(dict.fromkeys(c.hint for c in bad if c.hint)),
@@ -69,7 +70,10 @@ def checks(ctx: Context) -> list[Check]:
         asked = [pool.submit(ask) for ask in far]
         here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
         inside = [*flux_components(ctx), *content(ctx)]
-        return [*here, *(row for each in asked for row in each.result()), *inside]
+        cloud, state, git = (each.result() for each in asked)
+        if any(row.login and not row.ok for row in cloud):
+            state = []  # what it says to somebody who is not logged in is not about the state
+        return [*here, *cloud, *state, *git, *inside]
 
 
 def expected(ctx: Context) -> Record:
@@ -109,7 +113,7 @@ def content(ctx: Context) -> list[Check]:
     found = findings(
         committed(ctx.workspace.repo, ctx.commit, directory),
         directory,
-        ctx.spec,
+        ctx.workspace.spec_at(ctx.commit, directory, {}),  # as it is committed: --set is one cluster's own
         ctx.workspace.backend(ctx.spec.provider),
     )
     errors = errors_of(found)

@@ -89,7 +89,8 @@ class Front:
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = asked_of(environ)
-        time.sleep(self.pause)
+        if self.pause:
+            time.sleep(self.pause)
         with self.one:
             self.asked.append(request)
             said = self.script(request) or self.unknown_to_moto(request)

@@ -145,11 +145,14 @@ def test_nodes_that_controllers_made_go_last() -> None:
     assert api.deleted[-1] == "/apis/karpenter.sh/v1/nodepools/general"
 
 
-def test_a_disk_goes_with_its_claim_also_where_it_would_have_been_kept() -> None:
-    made = {"name": "pv", "annotations": {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}}
-    by_hand = {"metadata": {"name": "hand"}, "spec": {"persistentVolumeReclaimPolicy": "Retain"}}
-    volume = {"metadata": made, "spec": {"persistentVolumeReclaimPolicy": "Retain"}, "status": {"phase": "Bound"}}
-    api = Api(persistentvolumeclaims=[named("data")], persistentvolumes=[volume, by_hand])
+def test_a_disk_goes_with_its_claim_and_one_that_is_kept_is_left_to_the_sweep() -> None:
+    """A copy of production's volume may stand in the cluster: what is kept is never told to go."""
+    made = {"annotations": {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}}
+    going = {"metadata": {"name": "pv", **made}, "spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+    kept = {"metadata": {"name": "prod", **made}, "spec": {"persistentVolumeReclaimPolicy": "Retain"}}
+    by_hand = {"metadata": {"name": "hand"}, "spec": {"persistentVolumeReclaimPolicy": "Delete"}}
+    volumes = [volume | {"status": {"phase": "Bound"}} for volume in (going, kept, by_hand)]
+    api = Api(persistentvolumeclaims=[named("data")], persistentvolumes=volumes)
     assert released(api) == ["shop/data", "pv"]
-    assert api.merged == ["/api/v1/persistentvolumes/pv"]
+    assert api.merged == []
     assert api.deleted == ["/api/v1/namespaces/shop/persistentvolumeclaims/data"]
