@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from karrots.adapters.aws import Aws
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import ID
 from tests.e2e.conftest import World
 from tests.support import environment, flux_manifest, golang, providers, repositories, ssh_host
 from tests.support.aws_planted import Planted, hosted_zone
