@@ -166,6 +166,44 @@ def addons(aws: Aws, name: str) -> list[Addon]:
     return found
 
 
+@dataclass(frozen=True)
+class Piece:
+    """What Terraform makes inside of a cluster; `key` is its id in a state."""
+
+    kind: str
+    name: str
+    key: str
+
+
+# How each kind is listed (operation, key) and described (operation, its parameter, key).
+PIECES = {
+    "node group": ("list_nodegroups", "nodegroups", "describe_nodegroup", "nodegroupName", "nodegroup"),
+    "add-on": ("list_addons", "addons", "describe_addon", "addonName", "addon"),
+    "access entry": ("list_access_entries", "accessEntries", "describe_access_entry", "principalArn", "accessEntry"),
+}
+
+
+def pieces(aws: Aws, name: str) -> Iterator[Piece]:
+    for kind, (operation, key, *_) in PIECES.items():
+        yield from (Piece(kind, it, f"{name}:{it}") for it in _names(aws, operation, key, name))
+    for it in aws.pages("eks", "list_pod_identity_associations", "associations", clusterName=name):
+        with understood("eks ListPodIdentityAssociations"):
+            title = f"{it['namespace']}/{it['serviceAccount']}"
+            yield Piece("Pod Identity association", title, str(it["associationId"]))
+
+
+def tags_of_piece(aws: Aws, name: str, piece: Piece) -> Mapping[str, str]:
+    """Raises AwsRejected when it has gone meanwhile."""
+    if piece.kind in PIECES:
+        _, _, operation, parameter, key = PIECES[piece.kind]
+        answer = aws.call("eks", operation, clusterName=name, **{parameter: piece.name})
+    else:
+        operation, key = "describe_pod_identity_association", "association"
+        answer = aws.call("eks", operation, clusterName=name, associationId=piece.key)
+    with understood(f"eks {operation}"):
+        return dict(answer[key].get("tags") or {})
+
+
 def _names(aws: Aws, operation: str, key: str, name: str) -> Iterator[str]:
     more: dict[str, str] = {}
     while True:

@@ -1,32 +1,43 @@
-"""Deleting what aws_inventory proved to be a cluster's own, in the order in which AWS lets things go."""
+"""Deleting what aws_things proved to be a cluster's own, in the order in which AWS lets things go."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from karrots.adapters import aws_dns
+from karrots.adapters import aws_dns, aws_network, aws_roles
 from karrots.adapters.aws import Answer, Aws, items
 from karrots.adapters.aws_errors import AwsRejected
-from karrots.adapters.aws_inventory import FINDERS, Kind, Thing
+from karrots.adapters.aws_inventory import FINDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from karrots.adapters.aws_things import Kind, Thing
 
 # Somebody else was faster, or it is on its way.
 GONE = (
     "AccessPointNotFound", "InvalidGroup.NotFound", "InvalidInstanceID.NotFound", "InvalidLaunchTemplateId.NotFound",
     "InvalidNetworkInterfaceID.NotFound", "InvalidVolume.NotFound", "LoadBalancerNotFound", "NoSuchEntity",
     "ResourceNotFoundException", "TargetGroupNotFound", "InvalidPermission.NotFound", "NoSuchEntityException",
+    "InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound", "InvalidInternetGatewayID.NotFound",
+    "InvalidRouteTableID.NotFound", "InvalidSubnetID.NotFound", "InvalidVpcEndpointId.NotFound",
+    "InvalidVpcID.NotFound", "NatGatewayNotFound",
 )  # fmt: skip
 # It goes once something else has gone: it is asked for again.
 HELD = ("DependencyViolation", "InvalidNetworkInterface.InUse", "InvalidParameterValue", "ResourceInUse", "VolumeInUse",
-        "IncorrectState", "OperationNotPermitted")  # fmt: skip
+        "IncorrectState", "OperationNotPermitted", "InvalidIPAddress.InUse", "DeleteConflict",
+        "Gateway.NotAttached")  # fmt: skip
+# AWS would say no in words that mean something else: an address that a gateway still has is 'not yours', and one whose
+# VPC has no way out any more cannot be given back.
+AFTER: Mapping[Kind, Kind] = {"Elastic IP": "NAT gateway", "internet gateway": "Elastic IP"}
 
 
 def remove(aws: Aws, things: Iterable[Thing]) -> tuple[Thing, ...]:
     """Ask AWS to take them away; gives those that cannot go yet."""
     order = list(FINDERS)
-    return tuple(thing for thing in sorted(things, key=lambda it: order.index(it.kind)) if not _removed(aws, thing))
+    wanted = sorted(things, key=lambda it: order.index(it.kind))
+    there = {thing.kind for thing in wanted}
+    return tuple(it for it in wanted if AFTER.get(it.kind) in there or not _removed(aws, it))
 
 
 def _removed(aws: Aws, thing: Thing) -> bool:
@@ -82,4 +93,6 @@ REMOVERS: Mapping[Kind, Callable[[Aws, Thing], object]] = {
     "OIDC provider": lambda aws, it: aws.call(
         "iam", "delete_open_id_connect_provider", OpenIDConnectProviderArn=it.key
     ),
+    "role": aws_roles.remove_role,
+    **aws_network.REMOVERS,
 }  # fmt: skip

@@ -25,7 +25,7 @@ from karrots.providers.tainted import address_of, tainted
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from karrots.adapters.azure_aks import Cluster, Pool
@@ -193,6 +193,15 @@ def _status(azure: Azure, record: Record, kind: str, attributes: Mapping[str, An
     return found.status
 
 
+def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
+    """What a killed Terraform could not write down is not looked for before the sweep of a destroy."""
+    return ()
+
+
+def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+    return {}
+
+
 def tend(record: Record) -> list[str]:
     """AKS mends its control planes itself."""
     return []
@@ -305,7 +314,9 @@ def _left(azure: Azure, record: Record, found: Found) -> Iterator[Leftover]:
     yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
 
 
-def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+def reclaim(
+    record: Record, footprint: Footprint, settings: Cloud | None, state: Mapping[str, Any] | None = None
+) -> None:
     """First the cluster, which takes its nodes' group along; then what is proved; then its groups.
 
     What one thing holds goes in a later round. Ends when nothing of ours is left, or nothing goes any more.

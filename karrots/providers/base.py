@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from karrots.adapters.flux import GitAccess
@@ -162,6 +162,18 @@ class Provider(Protocol):
         Waits while the cloud is still making it.
         """
 
+    def unknown(self, record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
+        """What Terraform made for this cluster and `state` does not know, as it was killed before it could save that.
+
+        Only what bears the cluster's id.
+        """
+
+    def imports(self, record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+        """By address in the rendered root, what Terraform takes each of these over by; {} when it cannot do with all.
+
+        Waits while the cloud is still making one.
+        """
+
     def tend(self, record: Record) -> list[str]:
         """Mend what the provider itself can (restart a dead process); names what was mended."""
 
@@ -183,5 +195,14 @@ class Provider(Protocol):
     def sweep(self, record: Record, footprint: Footprint, settings: Cloud | None) -> Swept:
         """Look for anything of this cluster that is still there: the footprint, and whatever else bears its id."""
 
-    def reclaim(self, record: Record, footprint: Footprint, settings: Cloud | None) -> None:
-        """End what is provably this cluster's and no Terraform state knows of; fine when there is nothing."""
+    def reclaim(
+        self,
+        record: Record,
+        footprint: Footprint,
+        settings: Cloud | None,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End what is provably this cluster's and no Terraform state knows of; fine when there is nothing.
+
+        With `state`, what that knows is left to Terraform, which comes after.
+        """

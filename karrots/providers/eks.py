@@ -2,30 +2,31 @@
 
 Everything is found from the record (name, id, region, account) alone, so a destroy works when the cluster is gone or
 half made, its branch deleted, or karrots.yaml changed. What may be deleted, and by which proof, is in
-karrots.adapters.aws_inventory.
+karrots.adapters.aws_things.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters import aws_eks, aws_removal
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_account import caller
-from karrots.adapters.aws_inventory import ID, Found, Kind, Whose, find, own_vpcs
+from karrots.adapters.aws_inventory import find
+from karrots.adapters.aws_things import ID, Found, Kind, Whose, own_vpcs
 from karrots.adapters.kube import Access
 from karrots.fleet.cloud_names import names
-from karrots.providers import eks_preflight, eks_prices
+from karrots.providers import eks_preflight, eks_prices, eks_strangers
 from karrots.providers.base import OF_A_CLOUD, TERRAFORM_BYTES, Check, Estimate, Footprint, Leftover, Part, Swept
 from karrots.providers.cloud import identity_variables
+from karrots.providers.eks_strangers import EKS_CLUSTER, UNWRITTEN, known_to
 from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from karrots.adapters.aws_eks import Cluster
@@ -50,6 +51,8 @@ BEFORE: tuple[Kind, ...] = (
     "load balancer", "classic load balancer", "target group", "instance", "network interface", "security group",
     "DNS record",
 )  # fmt: skip
+# What may hold the network of a cluster that is gone.
+HOLDING: tuple[Kind, ...] = ("network interface", "security group")
 DOUBT = "in doubt: it bears the name and no id, so look at it and delete it by hand"
 
 
@@ -155,6 +158,26 @@ def _status(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) 
     return found.status if found else ""
 
 
+def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
+    """Of Terraform's kinds; what controllers make is in no state. Only what bears the id."""
+    if not record.region:
+        return ()
+    aws = own_door(record, settings)
+    return eks_strangers.unknown(aws, whose_of(aws, record, Footprint()), living(aws, record), state)
+
+
+def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+    """The cluster, its log group and its roles: what has one name, and takes long to make or is easy to take over."""
+    found = [eks_strangers.place(record, it) for it in strangers]
+    wanted = dict(it for it in found if it is not None)
+    if len(wanted) < len(found):
+        return {}
+    cluster = CLUSTER_RESOURCES[0]
+    if cluster in wanted and not _is_whole(own_door(record, settings), record, "aws_eks_cluster", {}):
+        return {}
+    return wanted
+
+
 def tend(record: Record) -> list[str]:
     """EKS mends its control planes itself."""
     return []
@@ -190,7 +213,7 @@ def footprint(record: Record, settings: Cloud | None) -> Footprint:
         held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
     if alive is not None:
         held["clusters"] = (alive.arn,)
-    return Footprint({**held, **({"VPCs": tuple(sorted(whose.vpcs))} if whose.vpcs else {})})
+    return Footprint(held)
 
 
 def plural(kind: str) -> str:
@@ -206,6 +229,7 @@ def whose_of(aws: Aws, record: Record, held: Footprint) -> Whose:
         vpcs=own_vpcs(aws, record.id),
         seen=frozenset(key for kind, keys in held.held.items() if kind not in {"clusters", "VPCs"} for key in keys),
         rival=named is not None and named.tags.get(ID) != record.id,
+        prefix=names(record)["prefix"],
     )
 
 
@@ -237,36 +261,43 @@ def sweep(record: Record, footprint: Footprint, settings: Cloud | None) -> Swept
 def _left(aws: Aws, record: Record, found: Found) -> Iterator[Leftover]:
     alive = living(aws, record)
     if alive is not None:
-        yield Leftover("EKS cluster", f"{alive.name} ({alive.status})")
-    yield from (Leftover("VPC", vpc) for vpc in sorted(own_vpcs(aws, record.id)))
+        yield Leftover(EKS_CLUSTER, f"{alive.name} ({alive.status})")
     yield from (Leftover(it.kind, str(it)) for it in found.ours)
     yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
 
 
-def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
-    """What one thing holds goes in a later round. Ends when nothing of ours is left, nothing moves, or in time."""
+def reclaim(
+    record: Record, footprint: Footprint, settings: Cloud | None, state: Mapping[str, Any] | None = None
+) -> None:
+    """What one thing holds goes in a later round. Ends when nothing of ours is left, or in time."""
     if not record.region:
         return
     aws = own_door(record, settings)
+    known, kinds = (known_to(state), (*UNWRITTEN, *HOLDING)) if state is not None else (frozenset(), ())
     end = time.monotonic() + GOING_SECONDS
-    before: Counter[str] = Counter()
+    before: set[str] | None = None
     while True:
-        _remove_cluster(aws, record)
-        things = find(aws, whose_of(aws, record, footprint)).ours
-        left = Counter(it.kind for it in things) + Counter({"cluster": int(living(aws, record) is not None)})
-        if not left or time.monotonic() > end:
+        alive = name_of(record) not in known and _remove_cluster(aws, record)
+        found = find(aws, whose_of(aws, record, footprint), kinds).ours
+        things = [it for it in found if it.key not in known and not (alive and it.kind not in BEFORE)]
+        aws_removal.remove(aws, things)
+        if not (things or alive) or time.monotonic() > end:
             return
-        held = aws_removal.remove(aws, things)
-        if (held or left["cluster"]) and before:
+        there = {it.key for it in things}
+        if there == before:
             time.sleep(LOOK_SECONDS)
-        before = left
+        before = there
 
 
-def _remove_cluster(aws: Aws, record: Record) -> None:
-    """One that a killed Terraform made and could not write down."""
+def _remove_cluster(aws: Aws, record: Record) -> bool:
+    """One that a killed Terraform made and could not write down. Whether it is there still.
+
+    While it goes it needs its roles, its network, and the log group, which it would make anew.
+    """
     if living(aws, record) is None:
-        return
+        return False
     name = name_of(record)
     for node_group in aws_eks.node_groups(aws, name):
         aws_eks.remove_node_group(aws, name, node_group.name)
     aws_eks.remove(aws, name)
+    return living(aws, record) is not None

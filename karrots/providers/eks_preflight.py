@@ -10,7 +10,7 @@ from karrots.adapters import aws_account, aws_eks
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_account import ADDRESSES, CLUSTERS, NAT_GATEWAYS, VCPUS, VPCS, Quota
 from karrots.adapters.aws_errors import AwsExtraMissing, AwsLoginNeeded
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import ID
 from karrots.errors import KarrotsError
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names

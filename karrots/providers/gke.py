@@ -25,7 +25,7 @@ from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from karrots.adapters.google_gke import Cluster
@@ -158,6 +158,15 @@ def _status(google: Google, record: Record, kind: str, attributes: Mapping[str, 
     return found.status
 
 
+def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
+    """What a killed Terraform could not write down is not looked for before the sweep of a destroy."""
+    return ()
+
+
+def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+    return {}
+
+
 def tend(record: Record) -> list[str]:
     """GKE mends its control planes itself."""
     return []
@@ -261,7 +270,9 @@ def _left(google: Google, record: Record, found: Found) -> Iterator[Leftover]:
     yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
 
 
-def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+def reclaim(
+    record: Record, footprint: Footprint, settings: Cloud | None, state: Mapping[str, Any] | None = None
+) -> None:
     """What one thing holds goes in a later round. Ends when nothing of ours is left, or nothing moves any more."""
     if not record.region:
         return

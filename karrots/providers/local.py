@@ -10,7 +10,7 @@ from karrots.errors import KarrotsError, Refused
 from karrots.providers.base import Check, Footprint, Leftover, Part, Patience, Swept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from karrots.adapters.kube import Access, Kube
@@ -171,6 +171,15 @@ def refuse_destroy(record: Record, settings: Cloud | None) -> None:
     """Nothing of it is protected."""
 
 
+def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
+    """What the engine runs is found again by its id when Terraform makes it a second time."""
+    return ()
+
+
+def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+    return {}
+
+
 def drain(record: Record, kube: Kube | None, settings: Cloud | None) -> tuple[Leftover, ...]:
     return ()
 
@@ -188,7 +197,9 @@ def sweep(record: Record, footprint: Footprint, settings: Cloud | None) -> Swept
     return Swept({kind: len(held.get(kind, ())) for kind in ("processes", "ports", "files")}, tuple(left))
 
 
-def reclaim(record: Record, footprint: Footprint, settings: Cloud | None) -> None:
+def reclaim(
+    record: Record, footprint: Footprint, settings: Cloud | None, state: Mapping[str, Any] | None = None
+) -> None:
     from karrots.engine import cluster
 
     here(record)

@@ -113,6 +113,7 @@ class TakeCluster:
             say=ctx.run.warn,
         )
         ctx.record = replace(held, **self.change)
+        ctx.goes_on = True
         state.fence(ctx.record)
         return ctx.record.name
 

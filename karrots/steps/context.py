@@ -30,7 +30,8 @@ class Context:
     """`commit` is the content's commit; its files are read from `content` (a revision) below `content_directory`.
 
     `take_over` is the id of an operation, or of a lock of the Terraform state, that somebody typed. `content_commit` is
-    the commit that was rendered and planned; `commit` moves on when somebody commits meanwhile.
+    the commit that was rendered and planned; `commit` moves on when somebody commits meanwhile. `goes_on`: the cluster
+    was in the ledger before this operation.
     """
 
     workspace: Workspace
@@ -43,6 +44,7 @@ class Context:
     confirm: Callable[[str], bool]
     timeout: float = 300.0
     take_over: str = ""
+    goes_on: bool = False
     content_directory: str = ""
     content_commit: str = ""
     checks: list[Check] = field(default_factory=list)

@@ -22,7 +22,7 @@ from karrots.steps.ahead import FluxAhead
 from karrots.steps.syncing import manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from karrots.adapters.terraform_events import Event, Planned
     from karrots.fleet.record import Record
     from karrots.fleet.workspace import Workspace
-    from karrots.providers.base import Provider
+    from karrots.providers.base import Leftover, Provider
     from karrots.spec.cluster import ClusterSpec
     from karrots.steps.context import Context
 
 
 BACKEND_FILE = "karrots_override.tf"
+IMPORT_FILE = "karrots_import.tf.json"
 AHEAD_SECONDS = 60.0
 STOPPING = "Terraform finishes what it is doing, and its state is saved; a second Ctrl-C does not wait for that"
 
@@ -135,14 +136,54 @@ class PlanInfrastructure:
     def run(self, ctx: Context) -> str:
         root = rendered(ctx)
         root.init()
-        lost = () if self.destroy else mended(ctx, document.clear(root.state()))
+        held = document.clear(root.state())
+        lost = without_strangers(ctx, held) if self.destroy else mended(ctx, held)
         with room_of(ctx):
             ctx.plan = root.plan(destroy=self.destroy, replace=lost)
         return summary(ctx.plan)
 
 
+class StateBehind(Refused):
+    """There is more of the cluster than its Terraform state knows of."""
+
+
+def without_strangers(ctx: Context, held: Mapping[str, Any]) -> tuple[str, ...]:
+    """They would hold what Terraform destroys."""
+    strangers = ctx.provider.unknown(ctx.record, held, ctx.section)
+    if strangers:
+        ctx.run.note(f"taken away first, as no Terraform state knows of it: {named(strangers)}")
+        ctx.provider.reclaim(ctx.record, ctx.footprint, ctx.section, held)
+    return ()
+
+
+def take_over(ctx: Context, held: Mapping[str, Any]) -> None:
+    """Terraform would try to make them a second time, so it imports them.
+
+    Raises StateBehind, before anything is changed, when it cannot.
+    """
+    strangers = ctx.provider.unknown(ctx.record, held, ctx.section)
+    if not strangers:
+        return
+    wanted = ctx.provider.imports(ctx.record, strangers, ctx.section) if is_rendered(ctx.spec, ctx.provider) else {}
+    if not wanted:
+        raise StateBehind(
+            f"the Terraform state of '{ctx.record.name}' does not know all that was made for it",
+            why=f"a Terraform was killed before it could save its state; it had made: {named(strangers)}",
+            hint=f"karrots destroy {ctx.record.name}\n{ctx.run.resume}",
+        )
+    ctx.run.note(f"made by a Terraform that was killed before it could save that, and taken over: {named(strangers)}")
+    blocks = [{"to": address, "id": key} for address, key in sorted(wanted.items())]
+    files.write(rendered(ctx).folder / IMPORT_FILE, json.dumps({"import": blocks}), durable=False)
+
+
+def named(strangers: Sequence[Leftover]) -> str:
+    return ", ".join(f"{it.kind} {it.name}" for it in strangers)
+
+
 def mended(ctx: Context, held: Mapping[str, Any]) -> tuple[str, ...]:
     """What is whole after all is kept; gives the addresses of what is not there any more, to be made again."""
+    if ctx.goes_on:
+        take_over(ctx, held)
     if not document.resources(held):
         return ()
     for address in ctx.provider.untaint(ctx.record, held, ctx.section):

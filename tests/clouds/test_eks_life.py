@@ -7,121 +7,23 @@ engine, which lets in whom a token for that cluster proves to be.
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from karrots.adapters.aws import Aws
-from karrots.adapters.aws_inventory import ID
-from tests.e2e.conftest import World
-from tests.support import environment, flux_manifest, golang, providers, repositories, ssh_host
-from tests.support.aws_planted import Planted, hosted_zone
+from karrots.adapters.aws_things import ID
+from tests.clouds.conftest import BUCKET
 from tests.support.eks_account import inventories
-from tests.support.eks_account.account import NUMBER, REGION, Account, account
-from tests.support.eks_account.planes import EnginePlanes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from tests.clouds.conftest import Life
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("with_engine")]
 
-BUCKET = "fleet-states"
 STORY, COPY = "feature/JIRA-1234", "qa-feature-1234"
-MAP = (
-    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: from-git, namespace: default}\n"
-    "data: {who: '${cluster_name}', word: hello}\n"
-)
-SERVICE = (
-    "apiVersion: v1\nkind: Service\nmetadata: {name: door, namespace: default}\n"
-    "spec: {type: LoadBalancer, selector: {app: door}, ports: [{port: 80}]}\n"
-)
-KUSTOMIZATION = (
-    "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [map.yaml, service.yaml]\n"
-)
-REMOTE = '  remote: "origin"\n'
-GIT_ACCESS = "  access:\n    url: {url}\n    ssh: {{env: FLEET_KEY, known_hosts: '{known_hosts}'}}\n"
-
-
-@dataclass(frozen=True)
-class Life:
-    world: World
-    aws: Account
-    zone: str
-    before: dict[str, int]
-
-    def kubectl(self, cluster: str, *words: str) -> str:
-        return self.world.kubectl(cluster, *words)
-
-    def word(self, cluster: str) -> str:
-        return self.kubectl(cluster, "get", "configmap", "from-git", "-o", "jsonpath={.data.word}")
-
-    def surroundings(self, name: str, cluster_id: str, domain: str) -> Planted:
-        """Of a controller in that cluster, which marks what it makes with an id."""
-        network = self.aws.eks.clusters[name].document["resourcesVpcConfig"]
-        made = Planted(Aws(REGION), name, cluster_id, "", domain, {ID: cluster_id})
-        made.vpc, made.subnets = network["vpcId"], tuple(network["subnetIds"])
-        return made
-
-    def node_groups(self, cluster: str) -> list[dict[str, Any]]:
-        return list(self.aws.eks.clusters[cluster].node_groups.values())
-
-    def record(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.world.karrots("show", name, "-o", "json").document["record"]
-        return found
-
-
-@pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory, engine_bin: Path) -> Iterator[Life]:
-    root = tmp_path_factory.mktemp("eks")
-    for name in ("planes", "hosted", "fleet", "account", "tmp"):
-        (root / name).mkdir()
-    plain = environment.inherited() | environment.settings(root) | {"TMPDIR": str(root / "tmp")}
-    plain |= {"GIT_ALLOW_PROTOCOL": "file:http:ssh", "FLEET_KEY": ssh_host.private_key()}
-    plain["TF_CLI_CONFIG_FILE"] = str(providers.configured("hashicorp/aws", root))
-    manifest = flux_manifest.build(golang.of_this_computer(), engine_bin, root / "flux")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in plain.items():
-            patch.setenv(name, value)
-        # The account's control planes are no business of the karrots that is tried.
-        patch.setenv("KARROTS_HOME", str(root / "planes"))
-        patch.setenv("KARROTS_ENGINE_BIN", str(engine_bin))
-        repositories.repository(root / "nothing")
-        planes = EnginePlanes(root / "planes", root / "nothing/.git", dict(os.environ))
-        served = ssh_host.ssh_host(root / "hosted", plain["FLEET_KEY"])
-        with account(root / "account", planes) as aws, planes.log_in_by(aws).serving(), served as host:
-            world = World(root, root / "fleet", plain | aws.environment)
-            for name, value in aws.environment.items():
-                patch.setenv(name, value)
-            zone = hosted_zone(Aws(REGION), "example.com")
-            init(world, host, manifest)
-            yield Life(world, aws, zone, inventories.of(aws))
-            planes.end()
-
-
-def init(world: World, host: ssh_host.SshHost, manifest: str) -> None:
-    """By karrots itself: the fleet, the bucket of states, Flux as content."""
-    sets = {"account": NUMBER, "region": REGION, "state.bucket": BUCKET}
-    words = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
-    world.karrots("init", "--provider", "eks", *words)
-    settings = world.root / "fleet/karrots.yaml"
-    access = GIT_ACCESS.format(url=host.url, known_hosts=host.known_hosts.strip())
-    text = settings.read_text()
-    assert REMOTE in text
-    settings.write_text(text.replace(REMOTE, REMOTE + access))
-    world.karrots("doctor", "--repair", "--yes")
-    (world.root / "gotk.yaml").write_text(manifest)
-    directory = world.root / "fleet/clusters/qa"
-    world.karrots("flux", "pin", "2.9.5", "--from", str(world.root / "gotk.yaml"), cwd=directory)
-    flux = {"map.yaml": MAP, "service.yaml": SERVICE, "kustomization.yaml": KUSTOMIZATION}
-    repositories.commit(world.root / "fleet", {f"clusters/qa/flux/{name}": text for name, text in flux.items()})
-    repositories.bare_remote(world.root / "hosted/shared.git", world.root / "fleet")
-    object.__setattr__(world, "directory", directory)
 
 
 def status_of(server: str, token: str) -> int:
@@ -170,6 +72,25 @@ def test_flux_was_there_before_the_nodes(life: Life) -> None:
     ).items()
 
 
+def test_a_cluster_that_no_state_knows_is_taken_over(life: Life) -> None:
+    """As after a Terraform that was killed while it made it: it would take EKS ten minutes to make another."""
+    s3, key = life.aws.client("s3"), f"karrots/{life.record('qa')['id']}.tfstate"
+    held = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    forgotten = {"aws_eks_cluster", "aws_cloudwatch_log_group", "aws_iam_role"}
+    kept = [it for it in held["resources"] if it["type"] not in forgotten or it["mode"] == "data"]
+    older = {**held, "serial": held["serial"] + 1, "resources": kept}
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(older).encode())
+    before, there = inventories.of(life.aws), life.aws.eks.clusters["qa"]
+    told = life.world.karrots("create")
+    assert "taken over: EKS cluster qa (ACTIVE)" in told.err
+    assert life.aws.eks.clusters["qa"] is there
+    assert inventories.of(life.aws) == before
+    again = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert {(it["type"], it["name"]) for it in again["resources"]} == {
+        (it["type"], it["name"]) for it in held["resources"]
+    }
+
+
 def test_branch_is_another_cluster_in_another_network(life: Life) -> None:
     made = life.world.karrots("branch", STORY, COPY, "--ttl", "8h", "-o", "json").document
     assert (made["parent"], made["branch"], made["phase"]) == ("qa", STORY, "ready")
@@ -208,13 +129,6 @@ def test_a_token_is_nobody_elses(life: Life) -> None:
     server = life.world.karrots("env", "qa", "-o", "json").document["server"]
     assert status_of(server, tokens["qa"]) == 200
     assert status_of(server, tokens[COPY]) == 401
-
-
-@pytest.fixture
-def logged_in(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test itself, in the account."""
-    for name, value in life.aws.environment.items():
-        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.usefixtures("logged_in")

@@ -73,7 +73,7 @@ def test_what_is_ours_is_taken_away_and_what_is_anothers_stays(provider: Provide
     planted = world.plant(ours)
     assert world.inventory() != others
     provider.reclaim(ours, NEVER, world.settings)
-    assert set(left(provider, ours, world)) <= {"VPC", "network"}  # Terraform's own to take away
+    assert set(left(provider, ours, world)) <= {"network"}  # Terraform's own to take away
     assert world.inventory() == others
     assert planted
 
@@ -82,7 +82,7 @@ def test_karrots_yaml_is_not_needed_to_take_a_cluster_away(provider: Provider, w
     ours = world.record()
     world.plant(ours)
     provider.reclaim(ours, NEVER, None)
-    assert set(left(provider, ours, world)) <= {"VPC", "network"}
+    assert set(left(provider, ours, world)) <= {"network"}  # Terraform's own to take away
 
 
 def test_a_cluster_that_is_made_is_reached_by_what_terraform_says(provider: Provider, world: World) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from karrots import computer, places
 from karrots.adapters.aws import Aws
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import ID
 from karrots.providers import eks
 from karrots.spec.fleet import Eks
 from tests.support import aws as aws_server
@@ -107,13 +107,15 @@ class AwsAccount:
     def plant(self, record: Record) -> Mapping[str, int]:
         things = self._surroundings(record)
         things.all(self._zone)
-        return {"VPC": 1, **dict.fromkeys(things.keys, 1), "DNS record": 4}
+        # moto shows a NAT gateway's interface as nobody's, where AWS says that it manages it.
+        return {**dict.fromkeys(things.keys, 1), "subnet": 2, "DNS record": 4, "network interface": 2}
 
     def plant_others(self, record: Record) -> None:
         self._surroundings(self.record(f"{record.name}-two")).all(self._zone)
         other = self._surroundings(self.record(record.name))
         for kind in ("security_group", "instance", "interface", "volume", "launch_template", "oidc_provider"):
             getattr(other, kind)()
+        other.made_by_terraform()
 
     def _surroundings(self, record: Record) -> Planted:
         made = Planted(
@@ -131,6 +133,12 @@ class AwsAccount:
             "classic load balancer": ("elb", "describe_load_balancers", "LoadBalancerDescriptions"),
             "log group": ("logs", "describe_log_groups", "logGroups"),
             "OIDC provider": ("iam", "list_open_id_connect_providers", "OpenIDConnectProviderList"),
+            "role": ("iam", "list_roles", "Roles"),
+            "VPC": ("ec2", "describe_vpcs", "Vpcs"),
+            "subnet": ("ec2", "describe_subnets", "Subnets"),
+            "route table": ("ec2", "describe_route_tables", "RouteTables"),
+            "internet gateway": ("ec2", "describe_internet_gateways", "InternetGateways"),
+            "Elastic IP": ("ec2", "describe_addresses", "Addresses"),
         }
         found = {kind: len(self._aws.call(*call)[key]) for kind, (*call, key) in asked.items()}
         return {
@@ -147,9 +155,9 @@ class AwsAccount:
         return sum(it["GroupName"] != "default" for it in found)
 
     def _interfaces(self) -> int:
-        """Without those of instances, which moto keeps when an instance is gone."""
+        """Without those of instances and NAT gateways, which moto keeps when these are gone."""
         found = self._aws.call("ec2", "describe_network_interfaces")["NetworkInterfaces"]
-        return sum("InstanceId" not in (it.get("Attachment") or {}) for it in found)
+        return sum("InstanceId" not in (it.get("Attachment") or {}) and bool(it.get("Description")) for it in found)
 
     def _records(self) -> int:
         return len(

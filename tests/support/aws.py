@@ -73,6 +73,7 @@ VERSIONS = {
         {"clusterVersion": "1.29", "defaultVersion": False, "versionStatus": "UNSUPPORTED"},
     ]
 }
+PIECES = {"addons": "addons", "access-entries": "accessEntries", "pod-identity-associations": "associations"}
 QUOTAS = {"L-F678F1CE": 5, "L-0263D0A3": 5, "L-FE5A380F": 5, "L-1216C47A": 32, "L-1194D53C": 100}
 
 
@@ -106,8 +107,9 @@ class Front:
             return json_said({"Quota": {"QuotaCode": code, "Value": self.quotas[code]}})
         if request.service == "eks" and request.action.startswith("GET /cluster-versions"):
             return json_said(VERSIONS)
-        if request.service == "eks" and re.fullmatch(r"GET /clusters/[^/]+/addons", request.action):
-            return json_said({"addons": []})
+        listed = re.fullmatch(r"GET /clusters/[^/]+/([a-z-]+)", request.action)
+        if request.service == "eks" and listed and listed[1] in PIECES:
+            return json_said({PIECES[listed[1]]: []})
         return None
 
     def actions(self, service: str) -> list[str]:

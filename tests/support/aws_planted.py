@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import CLUSTER, ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from karrots.adapters.aws import Aws
 
 ZONE = "eu-central-1a"
+TRUST = {"Version": "2012-10-17", "Statement": []}
 IMAGE = "ami-12c6146b"  # one of those that moto has
 
 
@@ -33,9 +34,7 @@ class Planted:
 
     def network(self) -> None:
         """As Terraform makes it: with our tags."""
-        made = self.aws.call("ec2", "create_vpc", CidrBlock=self.range)
-        self.vpc = made["Vpc"]["VpcId"]
-        self.aws.call("ec2", "create_tags", Resources=[self.vpc], Tags=pairs({ID: self.id}))
+        self.vpc = self.aws.call("ec2", "create_vpc", CidrBlock=self.range)["Vpc"]["VpcId"]
         base = self.range.rsplit(".", 2)[0]
         zones = ("eu-central-1a", "eu-central-1b")
         ranges = (f"{base}.1.0/24", f"{base}.2.0/24")
@@ -45,6 +44,62 @@ class Planted:
             ]
             for zone, part in zip(zones, ranges, strict=True)
         )
+        self.mark(self.vpc, *self.subnets)
+
+    @property
+    def own(self) -> dict[str, str]:
+        """What Terraform puts on all it makes."""
+        return {ID: self.id, CLUSTER: self.name}
+
+    def mark(self, *keys: str) -> None:
+        self.aws.call("ec2", "create_tags", Resources=list(keys), Tags=pairs(self.own))
+
+    def made_by_terraform(self) -> None:
+        """The parts of the network, and a role with all that may hang on one."""
+        self.keys |= {"VPC": self.vpc, "subnet": self.subnets[0]}
+        self.way_out()
+        self.route_table()
+        self.endpoint()
+        self.role()
+
+    def way_out(self) -> None:
+        gateway = self.aws.call("ec2", "create_internet_gateway")["InternetGateway"]["InternetGatewayId"]
+        self.aws.call("ec2", "attach_internet_gateway", InternetGatewayId=gateway, VpcId=self.vpc)
+        address = self.aws.call("ec2", "allocate_address", Domain="vpc")["AllocationId"]
+        nat = self.aws.call("ec2", "create_nat_gateway", SubnetId=self.subnets[0], AllocationId=address)
+        self.keys |= {"internet gateway": gateway, "Elastic IP": address}
+        self.keys["NAT gateway"] = nat["NatGateway"]["NatGatewayId"]
+        self.mark(gateway, address, self.keys["NAT gateway"])
+
+    def route_table(self) -> None:
+        table = self.aws.call("ec2", "create_route_table", VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        self.aws.call("ec2", "associate_route_table", RouteTableId=table, SubnetId=self.subnets[0])
+        self.aws.call(
+            "ec2", "create_route", RouteTableId=table, DestinationCidrBlock="0.0.0.0/0",
+            GatewayId=self.keys["internet gateway"],
+        )  # fmt: skip
+        self.keys["route table"] = table
+        self.mark(table)
+
+    def endpoint(self) -> None:
+        made = self.aws.call(
+            "ec2", "create_vpc_endpoint", VpcId=self.vpc, ServiceName="com.amazonaws.eu-central-1.s3",
+            VpcEndpointType="Gateway", RouteTableIds=[self.keys["route table"]],
+        )  # fmt: skip
+        self.keys["VPC endpoint"] = made["VpcEndpoint"]["VpcEndpointId"]
+        self.mark(self.keys["VPC endpoint"])
+
+    def role(self, tags: Mapping[str, str] | None = None) -> None:
+        name = f"{self.name}-{self.id[-8:]}-nodes"
+        own = pairs(self.own if tags is None else tags)
+        self.aws.call("iam", "create_role", RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST), Tags=own)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
+        self.aws.call("iam", "put_role_policy", RoleName=name, PolicyName="inline", PolicyDocument=policy)
+        managed = self.aws.call("iam", "create_policy", PolicyName=f"{name}-x", PolicyDocument=policy)["Policy"]["Arn"]
+        self.aws.call("iam", "attach_role_policy", RoleName=name, PolicyArn=managed)
+        self.aws.call("iam", "create_instance_profile", InstanceProfileName=f"eks-{name}")
+        self.aws.call("iam", "add_role_to_instance_profile", InstanceProfileName=f"eks-{name}", RoleName=name)
+        self.keys["role"] = name
 
     def all(self, dns_zone: str) -> None:
         self.security_group()
@@ -58,6 +113,7 @@ class Planted:
         self.log_groups()
         self.oidc_provider()
         self.records(dns_zone)
+        self.made_by_terraform()
 
     def load_balancer(self) -> None:
         tags = pairs({**self.marks, "elbv2.k8s.aws/cluster": self.name, "service.k8s.aws/stack": "shop/web"})
@@ -184,8 +240,7 @@ def hosted_zone(aws: Aws, name: str) -> str:
 
 
 def cluster(aws: Aws, name: str, cluster_id: str, subnets: tuple[str, ...]) -> None:
-    trust = {"Version": "2012-10-17", "Statement": []}
-    role = aws.call("iam", "create_role", RoleName=f"r-{cluster_id}", AssumeRolePolicyDocument=json.dumps(trust))
+    role = aws.call("iam", "create_role", RoleName=f"r-{cluster_id}", AssumeRolePolicyDocument=json.dumps(TRUST))
     aws.call(
         "eks", "create_cluster", name=name, roleArn=role["Role"]["Arn"], tags={ID: cluster_id},
         resourcesVpcConfig={"subnetIds": list(subnets)}, version="1.36",

@@ -16,6 +16,7 @@ from karrots.adapters.aws_state import S3Bucket
 from karrots.providers import eks
 from karrots.providers.base import Footprint
 from tests.integration.aws.test_preflight import CA_DATA, described, of_parent, section, spec
+from tests.integration.aws.test_strangers import pieces
 from tests.integration.aws.test_sweep import record, surroundings
 from tests.support import aws_planted as planted
 from tests.support.aws import ACCOUNT, REGION, Cloud
@@ -149,7 +150,7 @@ class Heard:
         return moment
 
 
-def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws) -> None:
+def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, cloud: Cloud) -> None:
     """Planting is done first, so that only the door's own calls are heard."""
     ours = record("qa", network="10.64.0.0/20")
     zone = planted.hosted_zone(aws, "example.com")
@@ -174,6 +175,9 @@ def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws) -> None:
         eks.preflight(spec(), of_parent(parent), section(), parent)
         eks.parts(ours, None)
         footprint = eks.footprint(ours, None)
+        cloud.front.script = pieces(ours)
+        eks.unknown(ours, {"resources": [{"mode": "managed", "instances": [{"attributes": {"id": "qa"}}]}]}, None)
+        cloud.front.script = lambda _: None
         eks.drain(ours, None, None)
         eks.reclaim(ours, footprint, None)
         eks.sweep(ours, footprint, None)
@@ -184,6 +188,6 @@ def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws) -> None:
     finally:
         effects.arm(None)
     written = {action for it in json.loads(POLICY.read_text())["Statement"] for action in it["Action"]}
-    # moto has no add-ons to describe, and every quota that is asked for has a value of its own
-    assert written - heard.actions == {"eks:DescribeAddon", "servicequotas:GetAWSDefaultServiceQuota"}
+    # every quota that is asked for has a value of its own
+    assert written - heard.actions == {"servicequotas:GetAWSDefaultServiceQuota"}
     assert heard.actions - written == set()

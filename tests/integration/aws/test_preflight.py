@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import ID
 from karrots.adapters.endpoint import Reach
 from karrots.fleet.record import Parent
 from karrots.providers import eks, endpoint

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from karrots.adapters.aws_inventory import FINDERS, ID
+from karrots import places
+from karrots.adapters.aws_inventory import FINDERS
+from karrots.adapters.aws_roles import ROLES
+from karrots.adapters.aws_things import ID
 from karrots.errors import LoginNeeded
 from karrots.fleet.record import Record, new_id
 from karrots.providers import eks
 from karrots.providers.base import Footprint
 from tests.support import aws_planted as planted
-from tests.support.aws import ACCOUNT, REGION
+from tests.support.aws import ACCOUNT, REGION, json_said
 from tests.support.aws_planted import Planted
 from tests.support.records import record as made_up
 
 if TYPE_CHECKING:
-    from karrots.adapters.aws import Aws
+    from collections.abc import Callable
+
+    from karrots.adapters.aws import Answer, Aws
+    from tests.support.aws import Asked, Cloud, Said
 
 
 def record(name: str = "qa", **changes: object) -> Record:
@@ -64,8 +71,22 @@ def alive(aws: Aws, whose: Planted) -> set[str]:
             it["Arn"] for it in aws.call("iam", "list_open_id_connect_providers")["OpenIDConnectProviderList"]
         ],
         "DNS record": dns_keys(aws),
+        "role": [it["RoleName"] for it in aws.call("iam", "list_roles")["Roles"]],
+        "NAT gateway": [it["NatGatewayId"] for it in standing(aws, "describe_nat_gateways", "NatGateways")],
+        "VPC endpoint": [it["VpcEndpointId"] for it in standing(aws, "describe_vpc_endpoints", "VpcEndpoints")],
+        "Elastic IP": [it["AllocationId"] for it in standing(aws, "describe_addresses", "Addresses")],
+        "internet gateway": [
+            it["InternetGatewayId"] for it in standing(aws, "describe_internet_gateways", "InternetGateways")
+        ],
+        "route table": [it["RouteTableId"] for it in standing(aws, "describe_route_tables", "RouteTables")],
+        "subnet": [it["SubnetId"] for it in standing(aws, "describe_subnets", "Subnets")],
+        "VPC": [it["VpcId"] for it in standing(aws, "describe_vpcs", "Vpcs")],
     }
     return {kind for kind, key in keys.items() if key in there[kind]}
+
+
+def standing(aws: Aws, operation: str, key: str) -> list[Answer]:
+    return [it for it in aws.call("ec2", operation)[key] if it.get("State") != "deleted"]
 
 
 def dns_keys(aws: Aws) -> list[str]:
@@ -94,12 +115,13 @@ def test_exactly_ours_are_found_and_deleted(aws: Aws) -> None:
                   "volume", "launch_template", "oidc_provider"):  # fmt: skip
         getattr(things[2], plant)()
     things[2].records(zone)
+    things[2].made_by_terraform()
     same_name = set(things[2].keys)
 
-    assert left(ours) == EVERY | {"VPC"}
+    assert left(ours) == EVERY
     eks.reclaim(ours, Footprint(), None)
 
-    assert left(ours) == {"VPC"}
+    assert left(ours) == set()
     assert alive(aws, things[0]) == set()
     assert alive(aws, things[1]) == EVERY
     assert alive(aws, things[2]) == same_name
@@ -114,7 +136,7 @@ def test_a_name_alone_is_enough_in_a_vpc_that_bears_our_id(aws: Aws) -> None:
     mine.security_group()
     mine.interface()
     mine.instance()
-    assert left(ours) == {"load balancer", "security group", "network interface", "instance", "VPC"}
+    assert left(ours) == {"load balancer", "security group", "network interface", "instance", "VPC", "subnet"}
     eks.reclaim(ours, Footprint(), None)
     assert alive(aws, mine) == set()
 
@@ -255,3 +277,67 @@ def test_nothing_is_left_of_what_never_was(aws: Aws) -> None:
     assert swept.left == ()
     assert eks.footprint(record("qa"), None).held == {}
     assert eks.drain(record("qa"), None, None) == ()
+
+
+def test_a_role_of_our_name_without_the_id_is_told_and_stays(aws: Aws) -> None:
+    ours = record("qa")
+    mine = Planted(aws, "qa", ours.id, "10.0.0.0/16", ours.domain)
+    mine.role({})
+    footprint = Footprint({"roles": (mine.keys["role"],)})
+    eks.reclaim(ours, footprint, None)
+    swept = eks.sweep(ours, footprint, None)
+    assert [(item.kind, "by hand" in item.name) for item in swept.left] == [("role", True)]
+
+
+def test_a_part_of_our_network_without_the_id_is_told_and_stays(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody put a subnet there: it holds the VPC, and they should know."""
+    monkeypatch.setattr(eks, "GOING_SECONDS", 0)
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    own = {"Key": "kubernetes.io/cluster/qa", "Value": "owned"}
+    theirs = aws.call("ec2", "create_subnet", VpcId=mine.vpc, CidrBlock="10.20.9.0/24")["Subnet"]["SubnetId"]
+    aws.call("ec2", "create_tags", Resources=[theirs], Tags=[own])
+    eks.reclaim(ours, Footprint({"subnets": (theirs,)}), None)
+    swept = eks.sweep(ours, Footprint({"subnets": (theirs,)}), None)
+    assert {item.kind: "by hand" in item.name for item in swept.left} == {"VPC": False, "subnet": True}
+    assert [it["SubnetId"] for it in standing(aws, "describe_subnets", "Subnets") if it["VpcId"] == mine.vpc] == [
+        theirs
+    ]
+
+
+def going(of: Record, looks: int) -> Callable[[Asked], Said | None]:
+    """EKS says for so many looks that the cluster is on its way out."""
+    left = [{"name": of.name, "arn": "arn:x", "status": "DELETING", "tags": {ID: of.id}}] * looks
+
+    def answer(asked: Asked) -> Said | None:
+        if asked.action == f"GET /clusters/{of.name}/node-groups":
+            return json_said({"nodegroups": []})
+        return json_said({"cluster": left.pop()}) if left and asked.action == f"GET /clusters/{of.name}" else None
+
+    return answer
+
+
+def test_roles_and_logs_wait_until_the_cluster_is_gone(aws: Aws, cloud: Cloud) -> None:
+    """EKS needs the first to take its own things away, and would make the second anew."""
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    mine.made_by_terraform()
+    mine.log_groups()
+    planted.cluster(aws, "qa", ours.id, mine.subnets)
+    cloud.front.asked.clear()
+    cloud.front.script = going(ours, looks=6)
+    eks.reclaim(ours, Footprint(), None)
+    assert alive(aws, mine) == set()
+    asked = [str(it) for it in cloud.front.asked]
+    last_seen = max(at for at, it in enumerate(asked) if it == "eks DELETE /clusters/qa")
+    order = ["ec2 DeleteNatGateway", "ec2 ReleaseAddress", "ec2 DeleteInternetGateway"]
+    assert last_seen < asked.index("iam DeleteRole")
+    assert last_seen < asked.index("logs DeleteLogGroup")
+    assert [last_seen, *map(asked.index, order)] == sorted([last_seen, *map(asked.index, order)])
+
+
+def test_the_names_of_roles_are_those_of_the_template() -> None:
+    """A role that is not asked for by its name would stay for ever."""
+    text = "".join(file.read_text() for file in (places.templates() / "eks").iterdir())
+    named = re.findall(r'\{var\.names\.prefix\}-([a-z-]+)"\n  assume_role_policy', text)
+    assert sorted([*named, *re.findall(r'role   = "([a-z-]+)"', text)]) == sorted(ROLES)

@@ -72,8 +72,9 @@ def fleet(tmp_path: Path) -> Path:
 def eks(monkeypatch: pytest.MonkeyPatch) -> Provider:
     """A provider of which nothing but its name is asked."""
     made = SimpleNamespace(
-        NAME="eks", CLUSTER_RESOURCES=(), variables=lambda *_: {}, lost=lambda *_: (), preflight=lambda *_: []
-    )
+        NAME="eks", CLUSTER_RESOURCES=(), variables=lambda *_: {}, lost=lambda *_: (), unknown=lambda *_: (), MEMORY=0,
+        preflight=lambda *_: [],
+    )  # fmt: skip
     monkeypatch.setitem(PROVIDERS, "eks", cast("Provider", made))
     return cast("Provider", made)
 

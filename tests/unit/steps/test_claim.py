@@ -100,6 +100,7 @@ def test_a_longer_wait_is_a_longer_lease(ctx: Context) -> None:
 
 def test_a_lease_that_is_over_is_made_longer_by_its_holder(ctx: Context) -> None:
     execute([TakeCluster(), Does(lambda: past_its_lease(ctx)), Does(str)], ctx)
+    assert ctx.goes_on, "it was there before"
     found = ledger(ctx).get("qa").operation
     assert found == ctx.record.operation
     assert found is not None

@@ -48,6 +48,11 @@ resource "aws_eks_cluster" "cluster" {
     }
   }
 
+  lifecycle {
+    # EKS does not tell them afterwards, so a cluster that is taken over by import would be made anew for their sake.
+    ignore_changes = [bootstrap_self_managed_addons, access_config[0].bootstrap_cluster_creator_admin_permissions]
+  }
+
   # No key of our own for secrets: EKS encrypts them with one of its own, and a customer's key cannot be deleted for at
   # least a week, nor its alias be used again by the next cluster of the name.
 
