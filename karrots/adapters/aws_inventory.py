@@ -135,11 +135,17 @@ def _batches(names: list[str]) -> Iterator[list[str]]:
         yield names[first : first + BATCH]
 
 
+LOG_GROUPS = ("cluster", "application", "dataplane", "host", "performance")
+
+
 def _log_groups(aws: Aws, whose: Whose) -> Iterator[Thing]:
+    """EKS's own and Container Insights'; what else somebody keeps below such a name is somebody's."""
     for prefix in (f"/aws/eks/{whose.name}/", f"/aws/containerinsights/{whose.name}/"):
         for it in aws.pages("logs", "describe_log_groups", "logGroups", logGroupNamePrefix=prefix):
             with understood("logs DescribeLogGroups"):
                 name, arn = str(it["logGroupName"]), str(it["arn"]).removesuffix(":*")
+            if name.removeprefix(prefix) not in LOG_GROUPS:
+                continue
             tags = aws.call("logs", "list_tags_for_resource", resourceArn=arn).get("tags") or {}
             yield Thing("log group", name, name, dict(tags))
 

@@ -40,6 +40,7 @@ NAMES = (
     CLUSTER,
 )
 OWNER = "kubernetes.io/cluster/"  # and the name; in-tree controllers, the CSI driver, Karpenter
+OWNED = "owned"  # `shared` is what a team puts on a thing of its own, for the cluster to use
 # Tags that only a controller puts on a thing: Terraform made what has none of them.
 MADE = (
     "elbv2.k8s.aws/cluster", "elbv2.k8s.aws/resource", "service.k8s.aws/stack", "ingress.k8s.aws/stack",
@@ -102,8 +103,9 @@ class Whose:
     prefix: str = ""
 
     def bears_name(self, thing: Thing) -> bool:
-        named = any(thing.tags.get(tag) == self.name for tag in NAMES) or f"{OWNER}{self.name}" in thing.tags
-        return named or thing.kind in {"log group", "DNS record", "role"}  # found by the name itself
+        named = any(thing.tags.get(tag) == self.name for tag in NAMES)
+        owned = thing.tags.get(f"{OWNER}{self.name}") == OWNED
+        return named or owned or thing.kind in {"log group", "DNS record", "role"}  # found by the name itself
 
     def is_of_another(self, thing: Thing) -> bool:
         """It bears another id, or only names of other clusters."""

@@ -81,6 +81,9 @@ TakeOver = Annotated[
         show_default=False,
     ),
 ]
+LeaveDoubtful = Annotated[
+    bool, typer.Option("--leave-doubtful", help="Leave what bears the name and is not provably the cluster's.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check everything, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes.")]
 Fetch = Annotated[bool, typer.Option("--fetch", help="Ask the remote for the present ledger first.")]

@@ -38,10 +38,11 @@ def brought_up(result: Cluster | Planned) -> str:
 
 def receipt_text(receipt: Receipt) -> str:
     left = "  ".join(f"{kind} 0 of {count}" for kind, count in receipt.looked_for.items())
+    others = "".join(f"not ours   {clean(line)}\n" for line in receipt.left)
     return (
         f"receipt    {receipt.place}\n"
         f"cluster    {receipt.cluster} ({receipt.id})\n"
-        f"left       {left}\n"
+        f"left       {left}\n{others}"
         f"removed    {count_text(receipt.flux_objects_removed, 'Flux object')}, {receipt.resources} left in the state\n"
         f"destroyed  {receipt.destroyed} in {seconds_text(receipt.seconds)}\n"
     )

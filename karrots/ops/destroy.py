@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Receipt:
-    """The proof: `looked_for` counts what the cluster held of each kind and is gone now; `left` is empty.
+    """The proof: `looked_for` counts what the cluster held of each kind and is gone now.
+
+    `left` names what is not provably the cluster's, and was left where it is because somebody said so.
 
     `resources` is what Terraform's state still held at the end.
     """
@@ -46,11 +48,18 @@ class Receipt:
 
 
 def destroy(
-    settings: Settings, name: str, *, named: bool, yes: bool, timeout: float | None, take_over: str = ""
+    settings: Settings,
+    name: str,
+    *,
+    named: bool,
+    yes: bool,
+    timeout: float | None,
+    take_over: str = "",
+    leave_doubtful: bool = False,
 ) -> Receipt:
     """`named`: the person gave the name; a cluster found from the directory is never destroyed by --yes alone.
 
-    `take_over` is the id of an operation past its lease.
+    `take_over` is the id of an operation past its lease. `leave_doubtful`: what is not provably the cluster's may stay.
     """
     workspace = Workspace.open(settings.start, settings.warn)
     ledger = workspace.ledger
@@ -65,7 +74,7 @@ def destroy(
             hint=f"karrots destroy {record.name} --yes",
         )
     ctx = context_of_removal(settings, workspace, record, timeout)
-    ctx.take_over = take_over
+    ctx.take_over, ctx.leave_doubtful = take_over, leave_doubtful
     run = ctx.run
     about = f"{record.provider} · {record.branch} · {record.id}"
     settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))

@@ -311,7 +311,7 @@ def _left(azure: Azure, record: Record, found: Found) -> Iterator[Leftover]:
     if alive is not None:
         yield Leftover("AKS cluster", f"{alive.name} ({alive.status})")
     yield from (_leftover(it) for it in found.ours)
-    yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
+    yield from (Leftover(it.kind, f"{it} ({DOUBT})", doubtful=True) for it in found.doubtful)
 
 
 def reclaim(

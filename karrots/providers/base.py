@@ -36,10 +36,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something of a destroyed cluster that is still there."""
+    """Something of a destroyed cluster that is still there. `doubtful`: nothing proves that it is this cluster's."""
 
     kind: str
     name: str
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

@@ -263,7 +263,7 @@ def _left(aws: Aws, record: Record, found: Found) -> Iterator[Leftover]:
     if alive is not None:
         yield Leftover(EKS_CLUSTER, f"{alive.name} ({alive.status})")
     yield from (Leftover(it.kind, str(it)) for it in found.ours)
-    yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
+    yield from (Leftover(it.kind, f"{it} ({DOUBT})", doubtful=True) for it in found.doubtful)
 
 
 def reclaim(

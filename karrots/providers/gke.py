@@ -267,7 +267,7 @@ def _left(google: Google, record: Record, found: Found) -> Iterator[Leftover]:
     if alive is not None:
         yield Leftover("GKE cluster", f"{alive.name} ({alive.status})")
     yield from (Leftover(it.kind, str(it)) for it in found.ours)
-    yield from (Leftover(it.kind, f"{it} ({DOUBT})") for it in found.doubtful)
+    yield from (Leftover(it.kind, f"{it} ({DOUBT})", doubtful=True) for it in found.doubtful)
 
 
 def reclaim(

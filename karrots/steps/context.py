@@ -58,6 +58,7 @@ class Context:
     flux: FluxState | None = None
     removed: int = 0
     footprint: Footprint = field(default_factory=Footprint)
+    leave_doubtful: bool = False
     receipt: dict[str, Any] = field(default_factory=dict)
     resources: ExitStack = field(default_factory=ExitStack)
 

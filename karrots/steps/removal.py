@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 2.0
 DRAIN_SECONDS = 3.0  # a look is some dozen questions to a cloud
 SHOWN = 3
+NOT_OURS = "\nor, when all of it is others': karrots destroy {name} --leave-doubtful"
 
 
 class Identify:
@@ -230,12 +231,15 @@ class Sweep:
             ctx.provider.reclaim(ctx.record, ctx.footprint, ctx.section)
             swept = ctx.provider.sweep(ctx.record, ctx.footprint, ctx.section)
         ctx.receipt["looked_for"] = dict(swept.looked_for)
-        if swept.left:
+        told = [f"{item.kind}: {item.name}" for item in swept.left]
+        proven = [item for item in swept.left if not item.doubtful]
+        if proven or (swept.left and not ctx.leave_doubtful):
             raise Leftovers(
                 f"'{ctx.record.name}' is destroyed, but not all of it is gone",
-                why="\n".join(f"{item.kind}: {item.name}" for item in swept.left),
-                hint=f"karrots destroy {ctx.record.name}",
+                why="\n".join(told),
+                hint=f"karrots destroy {ctx.record.name}" + ("" if proven else NOT_OURS.format(name=ctx.record.name)),
             )
+        ctx.receipt["left"] = told
         self._swept = True
         return ", ".join(f"{kind} 0 of {count}" for kind, count in swept.looked_for.items())
 

@@ -341,3 +341,32 @@ def test_the_names_of_roles_are_those_of_the_template() -> None:
     text = "".join(file.read_text() for file in (places.templates() / "eks").iterdir())
     named = re.findall(r'\{var\.names\.prefix\}-([a-z-]+)"\n  assume_role_policy', text)
     assert sorted([*named, *re.findall(r'role   = "([a-z-]+)"', text)]) == sorted(ROLES)
+
+
+def test_what_a_team_shares_with_a_cluster_is_the_teams(aws: Aws) -> None:
+    """`kubernetes.io/cluster/<name>: shared` lets the cluster use a thing; it says nothing of who made it."""
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    planted.cluster(aws, "qa", ours.id, mine.subnets)
+    network = aws.call("ec2", "create_vpc", CidrBlock="10.50.0.0/16")["Vpc"]["VpcId"]
+    made = aws.call("ec2", "create_security_group", GroupName="team", Description="x", VpcId=network)["GroupId"]
+    tag = {"Key": "kubernetes.io/cluster/qa", "Value": "shared"}
+    aws.call("ec2", "create_tags", Resources=[made], Tags=[tag])
+    footprint = eks.footprint(ours, None)
+    assert made not in footprint.held.get("security groups", ())
+    eks.reclaim(ours, footprint, None)
+    groups = [it["GroupId"] for it in aws.call("ec2", "describe_security_groups")["SecurityGroups"]]
+    assert made in groups
+
+
+def test_a_log_group_that_somebody_keeps_below_the_clusters_name_stays(aws: Aws) -> None:
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    planted.cluster(aws, "qa", ours.id, mine.subnets)
+    for name in ("/aws/eks/qa/cluster", "/aws/eks/qa/audit-archive"):
+        aws.call("logs", "create_log_group", logGroupName=name)
+    footprint = eks.footprint(ours, None)
+    assert footprint.held["log groups"] == ("/aws/eks/qa/cluster",)
+    eks.reclaim(ours, footprint, None)
+    left = [it["logGroupName"] for it in aws.call("logs", "describe_log_groups")["logGroups"]]
+    assert left == ["/aws/eks/qa/audit-archive"]
