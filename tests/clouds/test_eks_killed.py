@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.clouds.conftest import BUCKET
 from tests.support.command_line import PROGRAM
 from tests.support.eks_account import inventories
+from tests.support.eks_account.fleet import BUCKET
 
 if TYPE_CHECKING:
-    from tests.clouds.conftest import Life
+    from tests.support.eks_account.fleet import Life
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("with_engine")]
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots.adapters.aws_things import ID
-from tests.clouds.conftest import BUCKET
 from tests.support.eks_account import inventories
+from tests.support.eks_account.fleet import BUCKET
 
 if TYPE_CHECKING:
-    from tests.clouds.conftest import Life
+    from tests.support.eks_account.fleet import Life
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("with_engine")]
 
