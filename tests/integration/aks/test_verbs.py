@@ -1,0 +1,55 @@
+"""`karrots create` and `destroy` on AKS: Terraform itself, with a provider that plays azurerm's recorded schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from karrots.errors import ExitCode
+from tests.support.aks_account.account import REGION, SUBSCRIPTION, TENANT
+from tests.support.aks_account.planted import Planted
+from tests.support.played_fleet import PlayedFleet, played_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.aks_account.world import AzureWorld
+
+
+@dataclass(frozen=True)
+class Fleet(PlayedFleet):
+    world: AzureWorld
+
+
+@pytest.fixture
+def fleet(world: AzureWorld, tmp_path: Path, with_replay: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    settings = {"subscription": SUBSCRIPTION, "tenant": TENANT, "region": REGION}
+    with played_fleet("aks", settings, ">= 5.0, < 6.0", tmp_path, monkeypatch) as made:
+        yield Fleet(made.directory, world)
+
+
+def test_from_a_dry_run_to_the_receipt(fleet: Fleet) -> None:
+    account, before = fleet.world.account, fleet.world.inventory()
+    told = fleet.karrots("create", "--dry-run", "-o", "json").document
+    assert {row["what"] for row in told["checks"] if not row["ok"]} == set()
+    assert told["plan"]["add"] > 10
+    assert told["costs"]["hourly"] > 0.1
+
+    mine = Planted(account, fleet.create())
+    mine.all()
+    mine.cluster()
+    assert fleet.karrots("token", "qa").document["status"]["token"]
+
+    account.logged_in = False
+    for words in (("create",), ("destroy", "qa", "--yes")):
+        fleet.karrots(*words, expect=ExitCode.LOGIN_NEEDED)
+    account.logged_in = True
+
+    receipt = fleet.karrots("destroy", "qa", "--yes", "-o", "json").document
+    assert receipt["left"] == []
+    assert receipt["looked_for"]["clusters"] == 1
+    assert fleet.world.inventory() == before
+    fleet.karrots("show", "qa", expect=ExitCode.NOT_FOUND)
