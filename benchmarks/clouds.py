@@ -96,8 +96,10 @@ def eks(bench: Bench) -> Iterator[Eks]:
     if providers.mirror("hashicorp/aws") is None:
         raise Wrong(providers.NONE.format(name="hashicorp/aws"))
     with tempfile.TemporaryDirectory(prefix="karrots-bench-") as folder:
-        root = Path(folder).resolve()
-        with eks_fleet(root, bench.engine, providers.configured("hashicorp/aws", root)) as life:
+        settings, root = (Path(folder).resolve() / name for name in ("settings", "fleet"))
+        settings.mkdir()
+        root.mkdir()
+        with eks_fleet(root, bench.engine, providers.configured("hashicorp/aws", settings)) as life:
             life.world.karrots("create")
             yield Eks(life)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ALONE = State(backend="local", key="")
 SHOWN = 5
+STATE_FILE = "terraform.tfstate"  # of Terraform's backend `local`
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,15 @@ def planned_alone(ctx: Context, present: bytes | None) -> Plan:
     alone = replace(ctx, record=replace(expected(ctx), state=ALONE))
     infrastructure.lay_out(alone, folder)
     if present is not None:
-        files.write(folder / "terraform.tfstate", present, durable=False)
+        files.write(folder / STATE_FILE, present, durable=False)
     login = state.login(ctx.record, ctx.workspace)
     root = terraform.Root(folder, terraform.locate(), login, infrastructure.narrator(ctx))
-    root.init()
-    return root.plan()
+    try:
+        root.init()
+        return root.plan()
+    finally:  # both hold what is secret in the cluster's state
+        for name in (STATE_FILE, terraform.PLAN_FILE):
+            files.remove(folder / name)
 
 
 def foreseen(step: Step[Context], plan: Plan) -> str:

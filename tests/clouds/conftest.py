@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory, engine_bin: Path) -> Iterator[Life]:
-    root = tmp_path_factory.mktemp("eks")
-    with eks_fleet(root, engine_bin, providers.configured("hashicorp/aws", root)) as made:
+    settings = providers.configured("hashicorp/aws", tmp_path_factory.mktemp("settings"))
+    with eks_fleet(tmp_path_factory.mktemp("eks"), engine_bin, settings) as made:
         yield made
 
 
