@@ -464,8 +464,8 @@ def test_killed_in_the_middle(terraform: Terraform) -> None:
     terraform.fault("hold serve.start")
 
     def kill() -> None:
-        for found in psutil.process_iter():
-            if found.ppid() == os.getpid() and "apply" in found.cmdline():
+        for found in psutil.process_iter(["ppid", "cmdline"]):  # asked for so, one that just ended is passed over
+            if found.info["ppid"] == os.getpid() and "apply" in (found.info["cmdline"] or ()):
                 found.kill()
 
     thread = terraform.when_the_api_starts(kill)
