@@ -26,13 +26,17 @@ MAKING = ("Creating", "Updating", "Upgrading", "Starting", "Scaling", "Migrating
 
 @dataclass(frozen=True)
 class Cluster:
-    """`status` in Azure's words; `kubelet` is the identity of its nodes: which resource it is, and its principal."""
+    """`status` in Azure's words; `kubelet` is the identity of its nodes: which resource it is, and its principal.
+
+    `version` is the one it has, `wanted` the one that was asked for, which may be a minor version alone.
+    """
 
     id: str
     name: str
     group: str
     status: str
     version: str
+    wanted: str
     endpoint: str
     tags: Mapping[str, str]
     node_group: str = ""
@@ -53,6 +57,7 @@ class Pool:
     name: str
     status: str
     version: str
+    wanted: str
     size: str
     count: int
     least: int | None = None
@@ -65,11 +70,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Version:
-    """`supported`: for everybody; else for those who pay for longer support alone."""
+    """`supported`: for everybody; else for those who pay for longer support alone. `patches` are full versions."""
 
     name: str
     supported: bool
     default: bool = False
+    patches: tuple[str, ...] = ()
 
 
 def cluster(azure: Azure, group: str, name: str) -> Cluster | None:
@@ -104,6 +110,7 @@ def _cluster(found: Any) -> Cluster:
         group=parts[4],
         status=_known(found.provisioning_state, "provisioningState"),
         version=str(found.current_kubernetes_version or found.kubernetes_version or ""),
+        wanted=str(found.kubernetes_version or ""),
         endpoint=f"https://{host}:443" if host else "",
         tags={str(key): str(value) for key, value in (found.tags or {}).items()},
         node_group=str(found.node_resource_group or ""),
@@ -139,6 +146,7 @@ def _pool(found: Any) -> Pool:
         name=_known(found.name, "name"),
         status=_known(found.provisioning_state, "provisioningState"),
         version=str(found.current_orchestrator_version or found.orchestrator_version or ""),
+        wanted=str(found.orchestrator_version or ""),
         size=str(found.vm_size or ""),
         count=int(found.count or 0),
         least=found.min_count,
@@ -160,7 +168,7 @@ def versions(azure: Azure, region: str) -> list[Version]:
     answer = azure.aks(lambda client: client.managed_clusters.list_kubernetes_versions(region))
     with understood("GET kubernetesVersions"):
         found = [
-            Version(str(it.version), _is_supported(it), bool(it.is_default))
+            Version(str(it.version), _is_supported(it), bool(it.is_default), tuple(it.patch_versions or ()))
             for it in answer.values_property or ()
             if not it.is_preview
         ]

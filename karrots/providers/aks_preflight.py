@@ -16,7 +16,9 @@ from karrots.adapters.azure_inventory import ID
 from karrots.errors import KarrotsError, LoginNeeded
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
+from karrots.providers.aks_defaults import from_parent
 from karrots.providers.base import Check
+from karrots.providers.cloud import taken
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import of_error, side_by_side
 from karrots.spec import fleet
@@ -349,6 +351,13 @@ def clusters(question: Question) -> list[Check]:
     return [Check("AKS clusters", ok=True, found=said)]
 
 
+def inherited(question: Question) -> list[Check]:
+    parent = question.parent
+    if parent is None or question.is_made:
+        return []
+    return [taken(question.record, parent, lambda: from_parent(question.azure, question.spec, parent))]
+
+
 # What the row is called where the question itself fails; the first two tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("Azure login", login),
@@ -357,6 +366,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("rights", rights),
     ("cluster name", name),
     ("Kubernetes version", version),
+    ("from the parent", inherited),
     ("machine sizes", sizes),
     ("address range", addresses),
     ("API server", api_server),

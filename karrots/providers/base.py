@@ -35,6 +35,23 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a branch comes from: `parent`, while that lives, and `spec`, the content of the branch.
+
+    `removing`: nothing is going to be made any more, so nobody need be asked how things are.
+    """
+
+    parent: Record | None
+    spec: ClusterSpec
+    removing: bool = False
+
+    @property
+    def network(self) -> Record | None:
+        """The cluster whose network this one lives in, where it has none of its own."""
+        return self.parent if self.spec.network.mode == "shared" else None
+
+
+@dataclass(frozen=True)
 class Leftover:
     """Something of a destroyed cluster that is still there. `doubtful`: nothing proves that it is this cluster's."""
 
@@ -137,12 +154,12 @@ class Provider(Protocol):
         """Of a cluster that is not made yet; None where it costs nothing. No network is used."""
 
     def variables(
-        self, record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+        self, record: Record, settings: Cloud | None, repository: Path, origin: Origin | None = None
     ) -> Mapping[str, Any]:
         """What the provider adds to identity.auto.tfvars.json.
 
-        `settings` are its section of karrots.yaml; `repository` is the git directory of the fleet; `shared` is the
-        cluster whose network this one lives in, where it has none of its own.
+        `settings` are its section of karrots.yaml; `repository` is the git directory of the fleet; `origin` is None
+        where it was made from nothing.
         """
 
     def access(self, record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -> Access | None:

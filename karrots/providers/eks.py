@@ -17,9 +17,19 @@ from karrots.adapters.aws_inventory import find
 from karrots.adapters.aws_things import ID, Found, Kind, Whose, own_vpcs
 from karrots.adapters.kube import Access
 from karrots.fleet.cloud_names import names
-from karrots.providers import eks_preflight, eks_prices, eks_strangers
-from karrots.providers.base import OF_A_CLOUD, TERRAFORM_BYTES, Check, Estimate, Footprint, Leftover, Part, Swept
-from karrots.providers.cloud import identity_variables
+from karrots.providers import eks_defaults, eks_preflight, eks_prices, eks_strangers
+from karrots.providers.base import (
+    OF_A_CLOUD,
+    TERRAFORM_BYTES,
+    Check,
+    Estimate,
+    Footprint,
+    Leftover,
+    Origin,
+    Part,
+    Swept,
+)
+from karrots.providers.cloud import asked, identity_variables
 from karrots.providers.eks_strangers import EKS_CLUSTER, UNWRITTEN, known_to
 from karrots.providers.releasing import release
 from karrots.providers.tainted import address_of, tainted
@@ -82,9 +92,18 @@ def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
 
 
 def variables(
-    record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+    record: Record, settings: Cloud | None, repository: Path, origin: Origin | None = None
 ) -> Mapping[str, Any]:
-    return identity_variables(record, settings, network_of(shared, settings) if shared is not None else None)
+    shared = origin.network if origin is not None else None
+    network = network_of(shared, settings) if shared is not None else None
+    return identity_variables(record, settings, network, defaults(record, settings, origin))
+
+
+def defaults(record: Record, settings: Cloud | None, origin: Origin | None) -> Mapping[str, str]:
+    def ask(of: Origin) -> Mapping[str, str]:
+        return eks_defaults.defaults(door(record, settings), record, of)
+
+    return asked(record, origin, ask)
 
 
 def network_of(parent: Record, settings: Cloud | None) -> Mapping[str, Any]:

@@ -15,6 +15,8 @@ from karrots.errors import KarrotsError
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
+from karrots.providers.cloud import taken
+from karrots.providers.eks_defaults import from_parent
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import of_error, side_by_side
 from karrots.spec import fleet
@@ -258,12 +260,20 @@ def name(question: Question) -> list[Check]:
     return [Check("cluster name", ok=True, found=question.name + (" (made)" if question.is_made else " is free"))]
 
 
+def inherited(question: Question) -> list[Check]:
+    parent = question.parent
+    if parent is None or question.is_made:
+        return []
+    return [taken(question.record, parent, lambda: from_parent(question.aws, question.spec, parent))]
+
+
 # What the row is called where the question itself fails; the first two tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("AWS login", login),
     ("AWS region", region),
     ("cluster name", name),
     ("Kubernetes version", version),
+    ("from the parent", inherited),
     ("zones", zones),
     ("instance types", machines),
     ("address range", addresses),

@@ -17,7 +17,9 @@ from karrots.errors import KarrotsError
 from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
+from karrots.providers.cloud import taken
 from karrots.providers.endpoint import endpoint_check, private_check
+from karrots.providers.gke_defaults import from_parent
 from karrots.providers.questions import Answered, of_error, side_by_side
 from karrots.spec import fleet
 
@@ -311,6 +313,17 @@ def api_server(question: Question) -> list[Check]:
     return private_check("gke", question.spec, shares.server if shares is not None and shares.answers else "")
 
 
+def inherited(question: Question) -> list[Check]:
+    parent = question.parent
+    if parent is None or question.is_made:
+        return []
+
+    def ask() -> Mapping[str, str]:
+        return from_parent(question.google, question.spec, question.region, question.parents_cluster)
+
+    return [taken(question.record, parent, ask)]
+
+
 # What the row is called where the question itself fails; the first three tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("Google login", login),
@@ -319,6 +332,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("region", region),
     ("cluster name", name),
     ("Kubernetes version", version),
+    ("from the parent", inherited),
     ("zones", zones),
     ("machine types", machines),
     ("address range", addresses),

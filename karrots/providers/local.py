@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from karrots.adapters.kube import Access, Kube
     from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
-    from karrots.providers.base import Estimate
+    from karrots.providers.base import Estimate, Origin
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
 
@@ -45,7 +45,7 @@ def estimate(spec: ClusterSpec, record: Record) -> Estimate | None:
 
 
 def variables(
-    record: Record, settings: Cloud | None, repository: Path, shared: Record | None = None
+    record: Record, settings: Cloud | None, repository: Path, origin: Origin | None = None
 ) -> Mapping[str, Any]:
     return {
         "engine_home": str(places.engine_clusters()),

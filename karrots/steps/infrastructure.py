@@ -15,6 +15,7 @@ from karrots.adapters import terraform_events as events
 from karrots.errors import Refused
 from karrots.fleet import backends, identity
 from karrots.pipeline import Done, Needed
+from karrots.providers.base import Origin
 from karrots.render import terraform as rendering
 from karrots.report.text import seconds_text
 from karrots.steps import state
@@ -45,9 +46,14 @@ def identity_variables(
     record: Record, provider: Provider, workspace: Workspace, spec: ClusterSpec
 ) -> dict[str, object]:
     settings = workspace.section(record.provider)
-    shared = workspace.parent_of(record) if spec.network.mode == "shared" else None
-    own = provider.variables(record, settings, workspace.repo.git_dir, shared)
+    own = provider.variables(record, settings, workspace.repo.git_dir, origin_of(record, workspace, spec))
     return {**identity.terraform_variables(record), **own}
+
+
+def origin_of(record: Record, workspace: Workspace, spec: ClusterSpec) -> Origin | None:
+    if record.parent is None:
+        return None
+    return Origin(workspace.parent_of(record), spec, removing=record.phase == "destroying")
 
 
 def identity_text(record: Record, provider: Provider, workspace: Workspace, spec: ClusterSpec) -> str:

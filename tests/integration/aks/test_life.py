@@ -20,8 +20,8 @@ from karrots.adapters.azure_state import BlobContainer
 from karrots.errors import Failed
 from karrots.fleet.record import Parent
 from karrots.providers import aks
-from karrots.providers.base import Footprint
-from tests.integration.aks.test_preflight import record, rows, spec
+from karrots.providers.base import Footprint, Origin
+from tests.integration.aks.test_preflight import SHARED, record, rows, spec
 from tests.support.aks_account.account import CA, CA_DATA, HOME, REGION, SUBSCRIPTION, Asked, Said, denied
 from tests.support.aks_account.planted import Planted
 
@@ -119,10 +119,10 @@ def test_a_stopped_cluster_is_told_so(world: AzureWorld) -> None:
 def test_the_network_of_a_parent_is_what_its_cluster_has(world: AzureWorld) -> None:
     parent = made(world)
     child = record("child", parent=Parent(name="qa", id=parent.record.id, commit="0" * 40))
-    found = aks.variables(child, world.settings, Path(), parent.record)
+    found = aks.variables(child, world.settings, Path(), Origin(parent.record, spec(SHARED)))
     assert found["shared_network"] == {"subnet_id": parent.subnet, "outbound_addresses": ["192.0.2.44"]}
     assert (found["region"], found["account"]) == (REGION, SUBSCRIPTION)
-    gone = aks.variables(child, world.settings, Path(), record("gone"))
+    gone = aks.variables(child, world.settings, Path(), Origin(record("gone"), spec(SHARED)))
     assert gone["shared_network"] == {"subnet_id": "", "outbound_addresses": []}
     assert aks.variables(child, world.settings, Path())["shared_network"] is None
 
@@ -276,7 +276,7 @@ def surrounded(world: AzureWorld) -> tuple[Planted, Record, Record]:
 
 def looked(ours: Planted, parent: Record, child: Record, settings: Cloud | None) -> list[str]:
     """All questions; gives what preflight says to type."""
-    aks.variables(child, settings, Path(), parent)
+    aks.variables(child, settings, Path(), Origin(parent, spec(SHARED)))
     aks.access(ours.record, {}, None)
     aks.parts(ours.record, None)
     aks.footprint(ours.record, None)

@@ -13,7 +13,7 @@ from karrots.adapters import google_errors
 from karrots.adapters.google_errors import GoogleGarbled
 from karrots.adapters.google_inventory import COLLECTIONS
 from karrots.providers import gke
-from karrots.providers.base import Footprint
+from karrots.providers.base import Footprint, Origin
 from tests.integration.gke.test_preflight import of_parent, section, spec
 from tests.integration.gke.test_sweep import record
 from tests.support.gke_account.account import ZONES
@@ -89,12 +89,13 @@ def test_a_branch_gets_the_network_of_its_parent(account: Account) -> None:
         network_config={"network": theirs.network, "subnetwork": subnet},
         ip_allocation_policy={"cluster_secondary_range_name": "pods"},
     )
-    given = gke.variables(record(), None, Path(), parent)["shared_network"]
+    shared = spec("network:\n  mode: shared\n")
+    given = gke.variables(record(), None, Path(), Origin(parent, shared))["shared_network"]
     assert given == {
         "network": theirs.network, "subnetwork": subnet, "pods_range": "pods", "services_range": None,
     }  # fmt: skip
     assert gke.variables(record(), None, Path())["shared_network"] is None
-    assert gke.variables(record(), None, Path(), record("gone"))["shared_network"]["network"] == ""
+    assert gke.variables(record(), None, Path(), Origin(record("gone"), shared))["shared_network"]["network"] == ""
 
 
 def state(status: str = "tainted", kind: str = "google_container_cluster", **instance: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def test_a_root_learns_where_it_is_and_what_its_things_are_called() -> None:
             "karrots.dev/parent": "qa",
         },
         "shared_network": None,
+        "defaults": {},
     }
 
 

@@ -79,3 +79,8 @@ variable "shared_network" {
     outbound_addresses = optional(list(string), [])
   })
 }
+
+variable "defaults" {
+  description = "On a branch, what cluster.yaml leaves open and the parent has: patches of Kubernetes, of cluster and pools."
+  type        = map(string)
+}

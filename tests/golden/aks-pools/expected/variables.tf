@@ -1,7 +1,7 @@
 # Content, from cluster.auto.tfvars.json: the same for every cluster made from this directory.
 
 variable "kubernetes_version" {
-  description = "Kubernetes minor version. Azure chooses the newest patch it has of it."
+  description = "Kubernetes minor version. Azure chooses the newest patch it has of it; a branch begins with its parent's."
   type        = string
 }
 

@@ -9,6 +9,9 @@ locals {
 
   # Versions move by themselves where a cluster stays; one that goes again is left as it was made.
   stays = var.cluster_expires == ""
+
+  # A branch begins with the patch its parent has; what Azure upgrades by itself is then given here as it is.
+  version = lookup(var.defaults, "kubernetes", var.kubernetes_version)
 }
 
 resource "azurerm_kubernetes_cluster" "cluster" {
@@ -20,7 +23,7 @@ resource "azurerm_kubernetes_cluster" "cluster" {
   sku_tier            = var.aks.tier
   tags                = var.tags
 
-  kubernetes_version        = var.kubernetes_version
+  kubernetes_version        = local.version
   automatic_upgrade_channel = local.stays ? "patch" : null
   node_os_upgrade_channel   = local.stays ? "NodeImage" : "None"
 
@@ -77,7 +80,7 @@ resource "azurerm_kubernetes_cluster" "cluster" {
     temporary_name_for_rotation = local.rotation_names[var.system_pool]
     vm_size                     = var.nodes[var.system_pool].size
     os_disk_size_gb             = var.nodes[var.system_pool].disk
-    orchestrator_version        = var.kubernetes_version
+    orchestrator_version        = lookup(var.defaults, "pool/${var.pool_names[var.system_pool]}", local.version)
     max_pods                    = local.pods_per_node
     vnet_subnet_id              = local.subnet_id
     zones                       = local.zones

@@ -11,7 +11,7 @@ resource "azurerm_kubernetes_cluster_node_pool" "pool" {
   name                        = var.pool_names[each.key]
   temporary_name_for_rotation = local.rotation_names[each.key]
   kubernetes_cluster_id       = azurerm_kubernetes_cluster.cluster.id
-  orchestrator_version        = var.kubernetes_version
+  orchestrator_version        = lookup(var.defaults, "pool/${var.pool_names[each.key]}", local.version)
   vm_size                     = each.value.size
   os_disk_size_gb             = each.value.disk
   max_pods                    = local.pods_per_node

@@ -72,3 +72,8 @@ variable "shared_network" {
     subnet_ids = list(string)
   })
 }
+
+variable "defaults" {
+  description = "On a branch, what cluster.yaml leaves open and the parent has: versions of add-ons by name."
+  type        = map(string)
+}

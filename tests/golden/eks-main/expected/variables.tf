@@ -34,7 +34,7 @@ variable "network" {
 }
 
 variable "eks" {
-  description = "What only EKS has. An add-on that is not named gets the version that EKS has as its default."
+  description = "What only EKS has. An add-on that is not named gets the parent's version, else EKS's own."
   type = object({
     auto_mode = optional(bool, false)
     addons    = optional(map(string), {})

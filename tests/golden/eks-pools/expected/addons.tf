@@ -1,7 +1,8 @@
 # Add-ons, in the order that works. vpc-cni and the Pod Identity agent come before nodes: without a network no node gets
 # ready. CoreDNS comes after: it waits for a node, and is given up after 20 minutes.
 #
-# Versions are pinned in cluster.yaml (eks.addons); raise them there together with `kubernetes`, as EKS does not.
+# Versions are pinned in cluster.yaml (eks.addons); raise them there together with `kubernetes`, as EKS does not. One
+# that is not named there begins on a branch as the parent has it (var.defaults), and stays as it is.
 
 locals {
   # Tags whose change may make things anew. The expiry is not one of them: to prolong a cluster would replace its nodes.
@@ -11,7 +12,7 @@ locals {
 resource "aws_eks_addon" "pod_identity" {
   cluster_name  = aws_eks_cluster.cluster.name
   addon_name    = "eks-pod-identity-agent"
-  addon_version = lookup(var.eks.addons, "eks-pod-identity-agent", null)
+  addon_version = lookup(var.eks.addons, "eks-pod-identity-agent", lookup(var.defaults, "eks-pod-identity-agent", null))
 
   # What an interrupted attempt left is taken over, here and below.
   resolve_conflicts_on_create = "OVERWRITE"
@@ -21,7 +22,7 @@ resource "aws_eks_addon" "pod_identity" {
 resource "aws_eks_addon" "vpc_cni" {
   cluster_name  = aws_eks_cluster.cluster.name
   addon_name    = "vpc-cni"
-  addon_version = lookup(var.eks.addons, "vpc-cni", null)
+  addon_version = lookup(var.eks.addons, "vpc-cni", lookup(var.defaults, "vpc-cni", null))
 
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
@@ -43,7 +44,7 @@ resource "aws_eks_addon" "vpc_cni" {
 resource "aws_eks_addon" "coredns" {
   cluster_name  = aws_eks_cluster.cluster.name
   addon_name    = "coredns"
-  addon_version = lookup(var.eks.addons, "coredns", null)
+  addon_version = lookup(var.eks.addons, "coredns", lookup(var.defaults, "coredns", null))
 
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
@@ -54,7 +55,7 @@ resource "aws_eks_addon" "coredns" {
 resource "aws_eks_addon" "kube_proxy" {
   cluster_name  = aws_eks_cluster.cluster.name
   addon_name    = "kube-proxy"
-  addon_version = lookup(var.eks.addons, "kube-proxy", null)
+  addon_version = lookup(var.eks.addons, "kube-proxy", lookup(var.defaults, "kube-proxy", null))
 
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
@@ -65,7 +66,7 @@ resource "aws_eks_addon" "kube_proxy" {
 resource "aws_eks_addon" "ebs_csi" {
   cluster_name  = aws_eks_cluster.cluster.name
   addon_name    = "aws-ebs-csi-driver"
-  addon_version = lookup(var.eks.addons, "aws-ebs-csi-driver", null)
+  addon_version = lookup(var.eks.addons, "aws-ebs-csi-driver", lookup(var.defaults, "aws-ebs-csi-driver", null))
 
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"

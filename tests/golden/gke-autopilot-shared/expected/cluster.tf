@@ -2,6 +2,19 @@ locals {
   # The DNS endpoint asks IAM before anything reaches the API server, from wherever it is called; it cannot be narrowed
   # to address ranges. Where ranges are given, or the API is private, clients go to the server's own address.
   by_name = var.network.api == "public" && length(var.api_access) == 0
+
+  # Where cluster.yaml has moved on to another minor version, that one counts.
+  begun_with    = terraform_data.begun_with.input
+  least_version = startswith(local.begun_with, "${var.kubernetes_version}.") ? local.begun_with : var.kubernetes_version
+}
+
+# A branch begins with the very version its parent has. It is kept, since Google upgrades each of them in its own time.
+resource "terraform_data" "begun_with" {
+  input = lookup(var.defaults, "kubernetes", "")
+
+  lifecycle {
+    ignore_changes = [input]
+  }
 }
 
 resource "google_container_cluster" "cluster" {
@@ -14,7 +27,7 @@ resource "google_container_cluster" "cluster" {
   deletion_protection = var.cluster_parent == "" && var.cluster_expires == ""
 
   # Google upgrades by the channel; this is the least it starts from.
-  min_master_version = var.kubernetes_version
+  min_master_version = local.least_version
 
   release_channel {
     channel = var.gke.channel

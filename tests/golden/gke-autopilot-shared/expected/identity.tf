@@ -80,3 +80,8 @@ variable "shared_network" {
     services_range = optional(string)
   })
 }
+
+variable "defaults" {
+  description = "On a branch, what cluster.yaml leaves open and the parent has: the full version of Kubernetes."
+  type        = map(string)
+}
