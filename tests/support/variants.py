@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from karrots import places
@@ -56,6 +56,12 @@ STATES = {
     "gke": "state: {bucket: example-states}\n",
     "aks": "state: {resource_group: states, storage_account: examplestates, container: example-states}\n",
 }
+# What a living parent would have of what the content leaves open.
+DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "eks": {"kube-proxy": "v1.33.3-eksbuild.4", "vpc-cni": "v1.20.1-eksbuild.1"},
+    "gke": {"kubernetes": "1.36.2-gke.1004000"},
+    "aks": {"kubernetes": "1.36.2", "pool/default": "1.36.1"},
+}
 SHARED: Mapping[str, Mapping[str, Any]] = {
     "gke": {
         "network": f"projects/{PROJECT}/global/networks/qa-v9q0c7za",
@@ -79,6 +85,7 @@ class Variant:
     cluster: str
     settings: str
     shared_network: Mapping[str, Any] | None = None
+    defaults: Mapping[str, str] = field(default_factory=dict)
     name: str = "qa-feature-x"
     branched: bool = True
 
@@ -127,7 +134,7 @@ class Variant:
         """What identity.auto.tfvars.json holds."""
         return {
             **identity.terraform_variables(self.record),
-            **identity_variables(self.record, self.cloud, self.shared_network),
+            **identity_variables(self.record, self.cloud, self.shared_network, self.defaults),
         }
 
     def write(self, folder: Path) -> Path:
@@ -145,7 +152,8 @@ def _eks(cluster: str, settings: str = "", **more: Any) -> Variant:
 
 EKS = {
     "eks-main": _eks("kubernetes: '1.33'\nnodes:\n  default:\n    size: m6i.large\n    count: 2\n"),
-    "eks-pools": _eks("""kubernetes: '1.33'
+    "eks-pools": _eks(
+        """kubernetes: '1.33'
 nodes:
   default:
     count: 0
@@ -173,7 +181,9 @@ network:
 eks:
   addons:
     coredns: v1.12.1-eksbuild.2
-"""),
+""",
+        defaults=DEFAULTS["eks"],
+    ),
     "eks-no-nat": _eks(
         "kubernetes: '1.33'\nnodes:\n  default:\n    min: 1\n    max: 3\nnetwork:\n  zones: 1\n  nat: none\n",
         'api_access: ["203.0.113.0/24"]\n',
@@ -209,7 +219,7 @@ def rich(provider: str) -> str:
 def made(provider: str, cluster: str = PLAIN, settings: str = "", **more: Any) -> Variant:
     """In the parent's network where `cluster` says so."""
     shared = SHARED[provider] if "mode: shared" in cluster else None
-    return Variant(provider, cluster, PLACES[provider] + settings, shared, **more)
+    return Variant(provider, cluster, PLACES[provider] + settings, shared_network=shared, **more)
 
 
 def _both(cloud: str) -> dict[str, Variant]:
@@ -218,7 +228,7 @@ def _both(cloud: str) -> dict[str, Variant]:
     return {
         f"{cloud}-plain": made(cloud),
         f"{cloud}-permanent": made(cloud, branched=False),
-        f"{cloud}-pools": made(cloud, pools),
+        f"{cloud}-pools": made(cloud, pools, defaults=DEFAULTS[cloud]),
         f"{cloud}-one-zone": made(cloud, f"{pools}network: {{zones: 1}}\n"),
         f"{cloud}-three-zones": made(cloud, f"{pools}network: {{zones: 3, nat: per-zone}}\n"),
         f"{cloud}-no-nat": made(cloud, f"{PLAIN}network: {{nat: none}}\n"),
