@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from karrots.adapters import aws_eks
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import ID
 from karrots.fleet.cloud_names import names
 
 if TYPE_CHECKING:

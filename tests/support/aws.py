@@ -34,6 +34,7 @@ class Asked:
     region: str
     key: str
     body: bytes
+    query: str = ""
 
     def __str__(self) -> str:
         return f"{self.service} {self.action}"
@@ -125,7 +126,7 @@ def asked_of(environ: dict[str, Any]) -> Asked:
     named = re.search(rb"(?:^|&)Action=([A-Za-z0-9]+)", body)
     target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
     action = named[1].decode() if named else target or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-    return Asked(service, action, region, key, body)
+    return Asked(service, action, region, key, body, str(environ.get("QUERY_STRING", "")))
 
 
 class Cloud:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots.adapters.aws_inventory import ID
+from karrots.adapters.aws_things import ID
 from karrots.providers import eks
 from karrots.providers.base import Origin
 from tests.integration.aws.test_preflight import of_parent, rows, spec

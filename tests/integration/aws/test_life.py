@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +13,22 @@ import pytest
 
 from karrots import effects
 from karrots.adapters import aws_errors
-from karrots.adapters.aws_errors import AwsGarbled
+from karrots.adapters.aws_account import VPCS
+from karrots.adapters.aws_errors import AwsDenied, AwsGarbled
 from karrots.adapters.aws_state import S3Bucket
+from karrots.errors import Failed, LoginNeeded
 from karrots.providers import eks
 from karrots.providers.base import Footprint
 from tests.integration.aws.test_preflight import CA_DATA, described, of_parent, section, spec
 from tests.integration.aws.test_strangers import pieces
 from tests.integration.aws.test_sweep import record, surroundings
 from tests.support import aws_planted as planted
-from tests.support.aws import ACCOUNT, REGION, Cloud
+from tests.support.aws import ACCOUNT, REGION, Asked, Cloud, Said, json_said, refused
+from tests.support.aws_rights import without
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from karrots.adapters.aws import Aws
     from karrots.effects import Fault
     from karrots.fleet.record import Record
@@ -150,8 +157,36 @@ class Heard:
         return moment
 
 
-def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, cloud: Cloud) -> None:
-    """Planting is done first, so that only the door's own calls are heard."""
+@dataclass(frozen=True)
+class Life:
+    """All there can be of a cluster, a parent that lives, and the bucket of their states."""
+
+    ours: Record
+    parent: Record
+    bucket: S3Bucket
+
+    def looked(self) -> Iterator[str]:
+        """All questions, one after the other; what is said to a person about each."""
+        told = eks.preflight(spec(), of_parent(self.parent), section(), self.parent)
+        yield " ".join(f"{row.found} {row.hint}" for row in told)
+        eks.parts(self.ours, None)
+        eks.footprint(self.ours, None)
+        eks.unknown(self.ours, {"resources": [{"mode": "managed", "instances": [{"attributes": {"id": "qa"}}]}]}, None)
+
+    def looked_at_states(self) -> Iterator[str]:
+        yield " ".join(f"{fact.found} " for fact in self.bucket.facts(thorough=True) if not fact.ok)
+        self.bucket.holds("karrots/none.tfstate")
+        self.bucket.remove("karrots/none.tfstate")
+
+    def taken_away(self, footprint: Footprint) -> None:
+        eks.drain(self.ours, None, None)
+        eks.reclaim(self.ours, footprint, None)
+        eks.sweep(self.ours, footprint, None)
+        eks.sweep(self.ours, Footprint(), None)
+
+
+@pytest.fixture
+def life(aws: Aws) -> Life:
     ours = record("qa", network="10.64.0.0/20")
     zone = planted.hosted_zone(aws, "example.com")
     mine = surroundings(aws, ours, 20, marked=True)
@@ -169,25 +204,98 @@ def test_the_policy_in_the_documentation_is_what_is_called(aws: Aws, cloud: Clou
     aws.call("ec2", "authorize_security_group_egress", GroupId=nodes, IpPermissions=[rule])
     bucket = S3Bucket("fleet-states", REGION, ACCOUNT)
     bucket.mend("bucket")
+    return Life(ours, parent, bucket)
+
+
+def unknown_to_moto(of: Record) -> Callable[[Asked], Said | None]:
+    others = pieces(of)
+    return lambda asked: answered(asked) or others(asked)
+
+
+def answered(asked: Asked) -> Said | None:
+    """An add-on of each cluster, and a quota that was never changed for this account."""
+    if re.fullmatch(r"GET /clusters/[^/]+/addons", asked.action):
+        return json_said({"addons": ["coredns"]})
+    if re.fullmatch(r"GET /clusters/[^/]+/addons/coredns", asked.action):
+        return json_said({"addon": {"addonName": "coredns", "addonVersion": "v1", "status": "ACTIVE"}})
+    if asked.action == "GetServiceQuota" and VPCS.code.encode() in asked.body:
+        return refused("NoSuchResourceException")
+    return None
+
+
+def actions(statement: str = "") -> set[str]:
+    statements = json.loads(POLICY.read_text())["Statement"]
+    return {action for it in statements if statement in it["Sid"] for action in it["Action"]}
+
+
+# Of a role, what would hold it: asked for when it is taken away.
+OF_A_REMOVAL = {"iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies"}
+# What S3 asks for where a version is deleted and not the object; the SDK has one call for both.
+OF_A_VERSION = "s3:DeleteObjectVersion"
+
+
+def test_the_policy_in_the_documentation_is_what_is_called(life: Life, cloud: Cloud) -> None:
+    """Planting is done before, so that only the door's own calls are heard."""
+    cloud.front.script = unknown_to_moto(life.ours)
     heard = Heard()
     effects.arm(heard)
     try:
-        eks.preflight(spec(), of_parent(parent), section(), parent)
-        eks.parts(ours, None)
-        footprint = eks.footprint(ours, None)
-        cloud.front.script = pieces(ours)
-        eks.unknown(ours, {"resources": [{"mode": "managed", "instances": [{"attributes": {"id": "qa"}}]}]}, None)
-        cloud.front.script = lambda _: None
-        eks.drain(ours, None, None)
-        eks.reclaim(ours, footprint, None)
-        eks.sweep(ours, footprint, None)
-        eks.sweep(ours, Footprint(), None)
-        bucket.facts(thorough=True)
-        bucket.holds("karrots/none.tfstate")
-        bucket.remove("karrots/none.tfstate")
+        assert [len(list(life.looked())), len(list(life.looked_at_states()))] == [1, 1]
+        life.taken_away(eks.footprint(life.ours, None))
     finally:
         effects.arm(None)
-    written = {action for it in json.loads(POLICY.read_text())["Statement"] for action in it["Action"]}
-    # every quota that is asked for has a value of its own
-    assert written - heard.actions == {"servicequotas:GetAWSDefaultServiceQuota"}
-    assert heard.actions - written == set()
+    assert actions() - heard.actions == {OF_A_VERSION}
+    assert heard.actions - actions() == set()
+
+
+def refusal(told: str) -> bool:
+    """As S3's door words it, which does not know of rights."""
+    return "AccessDenied" in told or "this login may not use it" in told
+
+
+def missed(right: str, life: Life) -> bool:
+    """By its name, or for S3 by what cannot be done."""
+    try:
+        if right.startswith("s3:"):
+            return any(refusal(told) for told in life.looked_at_states())
+        return any(right in told for told in life.looked())
+    except AwsDenied as error:
+        return error.action == right
+    except (Failed, LoginNeeded) as error:
+        return right.startswith("s3:") and "fleet-states" in str(error)
+
+
+def test_each_right_to_look_is_missed(life: Life, cloud: Cloud) -> None:
+    """Taken away one by one."""
+    rights = (actions("LookEverywhere") | actions("TheBucketOfStates")) - OF_A_REMOVAL
+    unnoticed = []
+    for right in sorted(rights):
+        cloud.front.script = without({right}, unknown_to_moto(life.ours))
+        if not missed(right, life):
+            unnoticed.append(right)
+    assert unnoticed == []
+
+
+def test_with_all_rights_none_is_missed(life: Life, cloud: Cloud) -> None:
+    cloud.front.script = without((), unknown_to_moto(life.ours))
+    told = " ".join([*life.looked(), *life.looked_at_states()])
+    assert [right for right in actions() if right in told] == []
+    assert "AccessDenied" not in told
+
+
+def test_each_right_to_take_away_is_missed_by_its_name(life: Life, cloud: Cloud) -> None:
+    """None is there at first; each is given once it was asked for, and what it was for is then gone."""
+    left, asked_for = actions("SweepAfterADestroy") | OF_A_REMOVAL, []
+    seen = eks.footprint(life.ours, None)
+    while True:
+        cloud.front.script = without(left, unknown_to_moto(life.ours))
+        try:
+            life.taken_away(seen)
+            break
+        except AwsDenied as error:
+            asked_for.append(error.action)
+            left.remove(error.action)
+    assert left == set()
+    assert set(asked_for) == actions("SweepAfterADestroy") | OF_A_REMOVAL
+    certain = [it.kind for it in eks.sweep(life.ours, seen, None).left if "by hand" not in it.name]
+    assert certain == []
