@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ import pytest
 from google.cloud import container_v1
 
 from karrots.adapters import google_errors
-from karrots.adapters.google_errors import GoogleGarbled
+from karrots.adapters.google import Google
+from karrots.adapters.google_errors import GoogleDenied, GoogleGarbled
 from karrots.adapters.google_inventory import COLLECTIONS
 from karrots.providers import gke
 from karrots.providers.base import Footprint, Origin
 from tests.integration.gke.test_preflight import of_parent, section, spec
 from tests.integration.gke.test_sweep import record
-from tests.support.gke_account.account import ZONES
+from tests.support.gke_account.account import ZONES, refused
 from tests.support.gke_account.planted import CA_DATA, Planted
 
 if TYPE_CHECKING:
@@ -158,6 +160,16 @@ def test_the_role_in_the_documentation_is_what_is_called(account: Account, monke
             needed.update(self.rights)
 
     monkeypatch.setattr(google_errors.Call, "__init__", noted)
+    ours, parent = surrounded(account)
+    looked(ours, parent)
+    taken_away(ours, gke.footprint(ours, None))
+    assert set(json.loads(POLICY.read_text(encoding="utf-8"))["includedPermissions"]) == needed
+    deleted = {it.path.split("/")[-2] for it in account.asked if (it.service, it.method) == ("compute", "DELETE")}
+    assert deleted == {name for collections in COLLECTIONS.values() for name in collections}
+
+
+def surrounded(account: Account) -> tuple[Record, Record]:
+    """A cluster with all there can be of it, and a parent that lives."""
     ours = record(network="10.64.0.0/20")
     mine = Planted(account, ours)
     mine.all()
@@ -175,12 +187,79 @@ def test_the_role_in_the_documentation_is_what_is_called(account: Account, monke
     theirs = Planted(account, parent)
     theirs.own_network()
     theirs.cluster(network_config={"network": theirs.network, "subnetwork": theirs.made[1]})
-    gke.preflight(spec(), of_parent(parent), section(), parent)
+    return ours, parent
+
+
+def looked(ours: Record, parent: Record) -> str:
+    """All questions; what is said to a person of a new cluster."""
     gke.parts(ours, None)
-    footprint = gke.footprint(ours, None)
+    gke.footprint(ours, None)
+    rows = gke.preflight(spec(), of_parent(parent), section(), parent)
+    return " ".join(f"{row.found} {row.hint}" for row in rows)
+
+
+def taken_away(ours: Record, footprint: Footprint) -> None:
     gke.drain(ours, None, None)
     gke.reclaim(ours, footprint, None)
     assert gke.sweep(ours, Footprint(), None).left == ()
-    assert set(json.loads(POLICY.read_text(encoding="utf-8"))["includedPermissions"]) == needed
-    deleted = {it.path.split("/")[-2] for it in account.asked if (it.service, it.method) == ("compute", "DELETE")}
-    assert deleted == {name for collections in COLLECTIONS.values() for name in collections}
+
+
+# Google does not refuse without it: it leaves the authority out.
+NOT_REFUSED = "container.clusters.getCredentials"
+
+
+class Denied:
+    """The project without some rights: a call that needs one of them is refused, by which door it may come."""
+
+    def __init__(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.rights: set[str] = set()
+        one, asked = threading.RLock(), Google._asked
+
+        def asking(google: Google, call: google_errors.Call, method: str, ask: Any) -> Any:
+            with one:  # so that what is asked just now is of this call
+                lacking = " and ".join(sorted(self.rights & {*call.rights}))
+                no = refused(403, f"Required {lacking} permission", "forbidden") if lacking else None
+                account.script = lambda _: no
+                try:
+                    return asked(google, call, method, ask)
+                finally:
+                    account.script = lambda _: None
+
+        monkeypatch.setattr(Google, "_asked", asking)
+
+
+def written() -> set[str]:
+    return set(json.loads(POLICY.read_text(encoding="utf-8"))["includedPermissions"])
+
+
+def test_each_right_to_look_is_missed_by_its_name(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Taken away one by one."""
+    ours, parent = surrounded(account)
+    denied, unnoticed = Denied(account, monkeypatch), []
+    told = looked(ours, parent)
+    assert not [right for right in written() if right in told]
+    for right in sorted(it for it in written() - {NOT_REFUSED} if it.endswith((".get", ".list"))):
+        denied.rights = {right}
+        try:
+            noticed = right in looked(ours, parent)
+        except GoogleDenied as error:
+            noticed = right == error.permission
+        if not noticed:
+            unnoticed.append(right)
+    assert unnoticed == []
+
+
+def test_each_right_to_take_away_is_missed_by_its_name(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is there at first; each is given once it was asked for, and what it was for is then gone."""
+    ours, _ = surrounded(account)
+    seen = gke.footprint(ours, None)
+    denied = Denied(account, monkeypatch)
+    denied.rights = {it for it in written() if not it.endswith((".get", ".list"))} - {NOT_REFUSED}
+    while denied.rights:
+        with pytest.raises(GoogleDenied) as raised:
+            taken_away(ours, seen)
+        by_google = {right for right in denied.rights if right in raised.value.why}
+        named = {raised.value.permission} & denied.rights or by_google
+        assert named
+        denied.rights -= named
+    taken_away(ours, seen)
