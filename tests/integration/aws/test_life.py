@@ -167,10 +167,10 @@ class Life:
 
     def looked(self) -> Iterator[str]:
         """All questions, one after the other; what is said to a person about each."""
-        told = eks.preflight(spec(), of_parent(self.parent), section(), self.parent)
-        yield " ".join(f"{row.found} {row.hint}" for row in told)
         eks.parts(self.ours, None)
         eks.footprint(self.ours, None)
+        told = eks.preflight(spec(), of_parent(self.parent), section(), self.parent)
+        yield " ".join(f"{row.found} {row.hint}" for row in told)
         eks.unknown(self.ours, {"resources": [{"mode": "managed", "instances": [{"attributes": {"id": "qa"}}]}]}, None)
 
     def looked_at_states(self) -> Iterator[str]:
