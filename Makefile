@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 CHECKOV := $(VENV)/checkov/bin/checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture replay clouds azurerm schemas docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture replay clouds rights azurerm schemas docs dist engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ clouds: $(READY) engine $(CHECKOV) ## EKS from init to its receipt under AWS's o
 $(CHECKOV):
 	$(PYTHON) -m venv $(VENV)/checkov
 	$(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+
+rights: $(READY) ## each right of Terraform on AWS taken away: is it missed? some minutes; offline
+	$(PYTEST) tests/rights
 
 azurerm: $(READY) ## the AKS root under HashiCorp's own provider, which is built once; MIRROR=FOLDER only puts it there
 	$(if $(MIRROR),$(BIN)/python -m tests.azurerm $(MIRROR),$(PYTEST) tests/azurerm)
