@@ -63,6 +63,14 @@ class Account:
     def client(self, service: str) -> Any:
         return client(service, self.front.address)
 
+    def empty(self) -> None:
+        """As it was when it was opened."""
+        self.eks.clusters.clear()
+        asked = http.client.HTTPConnection(*self.front.moto, timeout=START_SECONDS)
+        asked.request("POST", "/moto-api/reset")
+        asked.getresponse().read()
+        asked.close()
+
 
 def client(service: str, address: str) -> Any:
     keys = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "example"}
