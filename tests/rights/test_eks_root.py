@@ -25,6 +25,8 @@ __all__ = ["aws", "settings"]
 
 MISSING = re.compile(r"not authorized to perform: ([a-z0-9]+:[A-Za-z]+)")
 MOST = 100
+# The provider asks for a network's default ACL, and goes on without an answer.
+PASSED_OVER = {"ec2:DescribeNetworkAcls"}
 
 
 def test_each_right_is_missed(aws: Account, settings: Path, tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_each_right_is_missed(aws: Account, settings: Path, tmp_path: Path) -> N
     given_as_missed(aws, lambda: run.apply(destroy=True))
     unmissed, aws.front.calls.denied = aws.front.calls.denied, set()
     assert inventories.of(aws) == empty
-    assert unmissed == set()
+    assert unmissed == PASSED_OVER
 
 
 def begin_anew(aws: Account, folder: Path) -> None:
