@@ -287,6 +287,13 @@ class Terraform:
         return thread
 
 
+def runs(cluster_id: str) -> bool:
+    """With what died at its start mended, as each operation does while it waits."""
+    cluster.tend(cluster_id)
+    status = cluster.inspect(cluster_id)
+    return status is not None and status.alive
+
+
 def api_starts(state: Path) -> bool:
     """The engine has begun to start an API server: something of the cluster exists, and not all of it."""
     return any(state.glob("engine/clusters/*/logs/kube-apiserver.log"))
@@ -434,9 +441,7 @@ def test_an_interrupt_in_the_middle_keeps_the_state(terraform: Terraform) -> Non
     again = terraform.root.plan()
     assert again.changes == (Planned(PLANE, "replace", "tainted"),)
     terraform.root.apply(again)
-    status = cluster.inspect(terraform.cluster_id)
-    assert status is not None
-    assert status.alive
+    eventually(lambda: runs(terraform.cluster_id))
 
 
 def test_a_state_that_could_not_be_sent_is_brought_home(terraform: Terraform) -> None:
@@ -478,9 +483,7 @@ def test_killed_in_the_middle(terraform: Terraform) -> None:
     again = terraform.root.plan()
     assert again.counts == Summary("plan", add=2)
     terraform.root.apply(again)
-    status = cluster.inspect(terraform.cluster_id)
-    assert status is not None
-    assert status.alive
+    eventually(lambda: runs(terraform.cluster_id))
     terraform.root.apply(terraform.root.plan(destroy=True))
     assert cluster.strays() == []
 
