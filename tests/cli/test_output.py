@@ -152,6 +152,13 @@ def test_a_dry_run_ends_as_the_real_run_would(fleet: Fleet, karrots: CommandLine
     assert fleet.picture() == before
 
 
+def test_what_is_set_for_one_cluster_is_no_stale_rendering(fleet: Fleet, karrots: CommandLine) -> None:
+    """terraform/ is compared with what is committed, and --set is not."""
+    words = ("create", "--dry-run", "--set", "nodes.default.count=3", "-o", "json")
+    told = karrots(*words, cwd=fleet.qa, expect=ExitCode.PREFLIGHT_FAILED).document
+    assert "renders to" not in told["why"]
+
+
 def test_exit_codes_are_all_explained(fleet: Fleet, karrots: CommandLine) -> None:
     told = karrots("help", "exit-codes", "-o", "json", cwd=fleet.qa).document
     assert {int(code) for code in told["entries"]} == set(ExitCode)
