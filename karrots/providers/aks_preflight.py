@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from karrots.adapters import azure_account, azure_aks, azure_inventory
@@ -14,13 +14,12 @@ from karrots.adapters.azure_account import CORES, GATEWAYS, NETWORKS, PUBLIC_IPS
 from karrots.adapters.azure_errors import AzureExtraMissing
 from karrots.adapters.azure_inventory import ID
 from karrots.errors import KarrotsError, LoginNeeded
-from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.aks_defaults import from_parent
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
 from karrots.providers.endpoint import endpoint_check, private_check
-from karrots.providers.questions import of_error, side_by_side
+from karrots.providers.questions import address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -227,24 +226,15 @@ def _trouble(size: str, found: Machine | None, zones: int, region: str) -> str:
 
 
 def addresses(question: Question) -> list[Check]:
-    wanted = question.record.network
     if question.spec.network.mode == "shared":
         return [shared_network(question)]
-    if question.parent is None or not wanted:
-        return [Check("address range", ok=True, found=wanted or "leased when the name is claimed")]
-    others = parents_ranges(question, question.parent)
-    clash = next((it for it in others if overlapping(wanted, it)), None)
-    if clash is None:
-        return [Check("address range", ok=True, found=f"{wanted}, beside {', '.join(others) or 'no other'}")]
-    hint = "edit addresses.pool in karrots.yaml: a range that the parent's network does not use"
-    return [Check("address range", ok=False, found=f"{wanted} overlaps {clash} of '{question.parent.name}'", hint=hint)]
+    return [address_range(question.record.network, question.parent, partial(parents_ranges, question))]
 
 
 def shared_network(question: Question) -> Check:
     parent, what = question.parent, "network"
     if parent is None:
-        found = "it is to be the parent's, and this cluster has no parent that lives"
-        return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …")
+        return no_parent()
     if (parent.account, parent.region) != (question.azure.subscription, question.region):
         found = f"it is to be that of '{parent.name}', which is in {parent.region} of subscription {parent.account}"
         return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml")

@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from karrots.providers.base import Estimate, Price
+from karrots.providers.prices import elsewhere, of_pools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +42,9 @@ SIZE = re.compile(r"standard_([a-z]+)([0-9]+)([a-z]*)(_v[0-9]+)", re.IGNORECASE)
 
 def estimate(spec: ClusterSpec, region: str) -> Estimate:
     plane = CONTROL_PLANE[spec.aks.tier]
-    prices = [*([Price("control plane", plane)] if plane else []), *_network(spec)]
-    unpriced = [] if region == REGION else [f"what {region} costs more or less than {REGION}"]
-    for name, pool in spec.nodes.items():
-        found = pool_price(pool)
-        prices += [Price(f"nodes {name}", found)] if found is not None else []
-        unpriced += _unpriced(name, pool, found)
+    pools, beside = of_pools(spec.nodes, pool_price)
+    prices = [*([Price("control plane", plane)] if plane else []), *_network(spec), *pools]
+    unpriced = [*elsewhere(region, REGION), *beside]
     unpriced.append("disks of the nodes, load balancers, volumes, traffic, logs")
     return Estimate(tuple(prices), CURRENCY, SOURCE, MINUTES, tuple(unpriced))
 
@@ -71,11 +69,3 @@ def machine_price(size: str) -> float | None:
     series = f"{found[1].upper()}{found[3].lower()}{found[4].lower()}"
     core = CORE.get(series)
     return None if core is None else core * int(found[2])
-
-
-def _unpriced(name: str, pool: NodePool, found: float | None) -> list[str]:
-    if found is None:
-        return [f"nodes {name}: {pool.size} is not in the price list"]
-    if pool.spot:
-        return [f"nodes {name} are spot machines, which cost less than that"]
-    return [f"nodes {name} may grow to {pool.max}"] if pool.max is not None and pool.max > pool.initial else []

@@ -165,7 +165,8 @@ def _is_whole(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]
 
 def _status(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
     """In EKS's words, '' for what is not there or is another's."""
-    if living(aws, record) is None:
+    found = living(aws, record)
+    if found is None:
         return ""
     name = name_of(record)
     if kind in NODE_GROUPS:
@@ -173,8 +174,7 @@ def _status(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) 
         return next((it.status for it in groups if it.name == attributes.get("node_group_name")), "")
     if kind in ADDONS:
         return next((it.status for it in aws_eks.addons(aws, name) if it.name == attributes.get("addon_name")), "")
-    found = living(aws, record)
-    return found.status if found else ""
+    return found.status
 
 
 def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from karrots.adapters import aws_account, aws_eks
@@ -12,13 +12,12 @@ from karrots.adapters.aws_account import ADDRESSES, CLUSTERS, NAT_GATEWAYS, VCPU
 from karrots.adapters.aws_errors import AwsExtraMissing, AwsLoginNeeded
 from karrots.adapters.aws_things import ID
 from karrots.errors import KarrotsError
-from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
 from karrots.providers.eks_defaults import from_parent
 from karrots.providers.endpoint import endpoint_check, private_check
-from karrots.providers.questions import of_error, side_by_side
+from karrots.providers.questions import address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -197,24 +196,15 @@ def zones(question: Question) -> list[Check]:
 
 
 def addresses(question: Question) -> list[Check]:
-    wanted = question.record.network
     if question.spec.network.mode == "shared":
         return [shared_network(question)]
-    if question.parent is None or not wanted:
-        return [Check("address range", ok=True, found=wanted or "leased when the name is claimed")]
-    others = parents_ranges(question, question.parent)
-    clash = next((it for it in others if overlapping(wanted, it)), None)
-    if clash is None:
-        return [Check("address range", ok=True, found=f"{wanted}, beside {', '.join(others) or 'no other'}")]
-    hint = "edit addresses.pool in karrots.yaml: a range that the parent's network does not use"
-    return [Check("address range", ok=False, found=f"{wanted} overlaps {clash} of '{question.parent.name}'", hint=hint)]
+    return [address_range(question.record.network, question.parent, partial(parents_ranges, question))]
 
 
 def shared_network(question: Question) -> Check:
     parent, what = question.parent, "network"
     if parent is None:
-        found = "it is to be the parent's, and this cluster has no parent that lives"
-        return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …")
+        return no_parent()
     there = aws_eks.cluster(question.aws, names(parent)["cluster"])
     if there is None or there.tags.get(ID) != parent.id:
         found = f"it is to be that of '{parent.name}', which EKS in {question.aws.region} does not have"

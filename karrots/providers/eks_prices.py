@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from karrots.providers.base import Estimate, Price
+from karrots.providers.prices import elsewhere, of_pools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,14 +47,13 @@ MANY = re.compile(r"([0-9]+)xlarge")
 
 def estimate(spec: ClusterSpec, region: str) -> Estimate:
     prices = [Price("control plane", CONTROL_PLANE), *_network(spec)]
-    unpriced = [] if region == REGION else [f"what {region} costs more or less than {REGION}"]
+    unpriced = elsewhere(region, REGION)
     if spec.eks.auto_mode:
         unpriced.append("machines, which EKS Auto Mode makes as pods need them, and its fee for them")
     else:
-        for name, pool in spec.nodes.items():
-            found = pool_price(pool)
-            prices += [Price(f"nodes {name}", found)] if found is not None else []
-            unpriced += _unpriced(name, pool, found)
+        pools, beside = of_pools(spec.nodes, pool_price)
+        prices += pools
+        unpriced += beside
     return Estimate(tuple(prices), CURRENCY, SOURCE, MINUTES, (*unpriced, "load balancers, volumes, traffic, logs"))
 
 
@@ -76,11 +76,3 @@ def machine_price(size: str) -> float | None:
     times = 2.0 * int(many[1]) if many else SIZES.get(rest)
     large = LARGE.get(family)
     return None if times is None or large is None else large * times
-
-
-def _unpriced(name: str, pool: NodePool, found: float | None) -> list[str]:
-    if found is None:
-        return [f"nodes {name}: {pool.size} is not in the price list"]
-    if pool.spot:
-        return [f"nodes {name} are spot machines, which cost less than that"]
-    return [f"nodes {name} may grow to {pool.max}"] if pool.max is not None and pool.max > pool.initial else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from karrots.adapters import google_account, google_gke
@@ -14,13 +14,12 @@ from karrots.adapters.google_account import Quota, Region
 from karrots.adapters.google_errors import GoogleApiOff, GoogleExtraMissing, GoogleLoginNeeded, GoogleWrongProject
 from karrots.adapters.google_gke import ID
 from karrots.errors import KarrotsError
-from karrots.fleet.addresses import overlapping
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.gke_defaults import from_parent
-from karrots.providers.questions import Answered, of_error, side_by_side
+from karrots.providers.questions import Answered, address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -217,17 +216,9 @@ def _machine(found: Machine, zones: Sequence[str]) -> Check:
 
 
 def addresses(question: Question) -> list[Check]:
-    wanted = question.record.network
     if question.spec.network.mode == "shared":
         return [shared_network(question)]
-    if question.parent is None or not wanted:
-        return [Check("address range", ok=True, found=wanted or "leased when the name is claimed")]
-    others = parents_ranges(question, question.parent)
-    clash = next((it for it in others if overlapping(wanted, it)), None)
-    if clash is None:
-        return [Check("address range", ok=True, found=f"{wanted}, beside {', '.join(others) or 'no other'}")]
-    hint = "edit addresses.pool in karrots.yaml: a range that the parent's network does not use"
-    return [Check("address range", ok=False, found=f"{wanted} overlaps {clash} of '{question.parent.name}'", hint=hint)]
+    return [address_range(question.record.network, question.parent, partial(parents_ranges, question))]
 
 
 def parents_ranges(question: Question, parent: Record) -> list[str]:
@@ -242,10 +233,7 @@ def shared_network(question: Question) -> Check:
     """Its nodes go where the parent's are, so the parent has to be there."""
     parent, found = question.parent, question.parents_cluster
     if parent is None:
-        told = "it is to be the parent's, and this cluster has no parent that lives"
-        return Check(
-            "network", ok=False, found=told, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …"
-        )
+        return no_parent()
     if found is None:
         told = f"it is to be that of '{parent.name}', which is not in GKE in {question.google.project}"
         return Check("network", ok=False, found=told, hint=f"karrots status {parent.name}")

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from karrots.providers.base import Estimate, Price
+from karrots.providers.prices import elsewhere, of_pools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +40,13 @@ STANDARD = re.compile(r"([a-z0-9]+)-standard-([0-9]+)")
 
 def estimate(spec: ClusterSpec, region: str) -> Estimate:
     prices = [Price("control plane", CONTROL_PLANE), *_network(spec)]
-    unpriced = [] if region == REGION else [f"what {region} costs more or less than {REGION}"]
+    unpriced = elsewhere(region, REGION)
     if spec.gke.autopilot:
         unpriced.append("pods, which Autopilot makes machines for and bills by what they ask for")
     else:
-        for name, pool in spec.nodes.items():
-            found = pool_price(pool)
-            prices += [Price(f"nodes {name}", found)] if found is not None else []
-            unpriced += _unpriced(name, pool, found)
+        pools, beside = of_pools(spec.nodes, pool_price)
+        prices += pools
+        unpriced += beside
     return Estimate(tuple(prices), CURRENCY, SOURCE, MINUTES, (*unpriced, "load balancers, volumes, traffic, logs"))
 
 
@@ -70,11 +70,3 @@ def machine_price(size: str) -> float | None:
     match = STANDARD.fullmatch(size)
     core = CORE.get(match[1]) if match else None
     return None if match is None or core is None else core * int(match[2])
-
-
-def _unpriced(name: str, pool: NodePool, found: float | None) -> list[str]:
-    if found is None:
-        return [f"nodes {name}: {pool.size} is not in the price list"]
-    if pool.spot:
-        return [f"nodes {name} are spot machines, which cost less than that"]
-    return [f"nodes {name} may grow to {pool.max}"] if pool.max is not None and pool.max > pool.initial else []

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from karrots.errors import KarrotsError, LoginNeeded, Refused
+from karrots.fleet.addresses import overlapping
 from karrots.providers.base import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from karrots.fleet.record import Record
 
 Q = TypeVar("Q")
 LONGEST = 300  # characters
@@ -52,3 +55,22 @@ def shortened(text: str) -> str:
     """One line: a cloud that does not answer as it should may answer with a page."""
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def address_range(wanted: str, parent: Record | None, ranges: Callable[[Record], Sequence[str]]) -> Check:
+    """`wanted` is the range that is leased, '' before; `ranges` are those of a parent's network."""
+    what = "address range"
+    if parent is None or not wanted:
+        return Check(what, ok=True, found=wanted or "leased when the name is claimed")
+    others = ranges(parent)
+    clash = next((it for it in others if overlapping(wanted, it)), None)
+    if clash is None:
+        return Check(what, ok=True, found=f"{wanted}, beside {', '.join(others) or 'no other'}")
+    hint = "edit addresses.pool in karrots.yaml: a range that the parent's network does not use"
+    return Check(what, ok=False, found=f"{wanted} overlaps {clash} of '{parent.name}'", hint=hint)
+
+
+def no_parent() -> Check:
+    """Of a network that is to be shared."""
+    found = "it is to be the parent's, and this cluster has no parent that lives"
+    return Check("network", ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml, or: karrots branch …")
