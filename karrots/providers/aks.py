@@ -8,6 +8,7 @@ karrots.adapters.azure_inventory.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters import azure_aks, azure_inventory, azure_removal
@@ -18,6 +19,7 @@ from karrots.adapters.kube import Access
 from karrots.errors import Failed
 from karrots.fleet.cloud_names import names
 from karrots.providers import aks_defaults, aks_preflight, aks_prices
+from karrots.providers.aks_defaults import living
 from karrots.providers.base import (
     OF_A_CLOUD,
     TERRAFORM_BYTES,
@@ -29,9 +31,9 @@ from karrots.providers.base import (
     Part,
     Swept,
 )
-from karrots.providers.cloud import asked, identity_variables
+from karrots.providers.cloud import asked, by_kind, identity_variables
 from karrots.providers.releasing import release
-from karrots.providers.tainted import address_of, tainted
+from karrots.providers.tainted import addresses, tainted
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -139,12 +141,6 @@ def _authority(azure: Azure, record: Record) -> str:
     return azure.settled(asked) if record.phase in ("claimed", "creating") else asked()
 
 
-def living(azure: Azure, record: Record) -> Cluster | None:
-    """The cluster in AKS, when it bears the record's id."""
-    found = azure_aks.cluster(azure, group_of(record), name_of(record))
-    return found if found is not None and found.tags.get(ID) == record.id else None
-
-
 def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
     return azure_aks.tokens(door(record, settings))
 
@@ -169,11 +165,7 @@ def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
     azure = own_door(record, settings)
     if _lacks_cluster(state):
         _refuse_unknown(azure, record)
-    return tuple(
-        address_of(resource, instance)
-        for resource, instance in marked
-        if _is_whole(azure, record, str(resource["type"]), instance.get("attributes") or {})
-    )
+    return addresses(marked, partial(_is_whole, azure, record))
 
 
 def _lacks_cluster(state: Mapping[str, Any]) -> bool:
@@ -248,9 +240,7 @@ def footprint(record: Record, settings: Cloud | None) -> Footprint:
         return Footprint()
     azure = own_door(record, settings)
     whose = whose_of(azure, record, Footprint())
-    held: dict[str, tuple[str, ...]] = {}
-    for thing in find(azure, whose).ours:
-        held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
+    held = by_kind((plural(it.kind), it.key) for it in find(azure, whose).ours)
     alive = living(azure, record)
     held |= {"clusters": (alive.id,)} if alive is not None else {}
     held |= {"principals": tuple(sorted(whose.principals))} if whose.principals else {}

@@ -23,7 +23,7 @@ def defaults(azure: Azure, record: Record, origin: Origin) -> dict[str, str]:
 
     Nothing comes from the parent once the cluster is there: a pool may not be ahead of its control plane.
     """
-    own = _living(azure, record)
+    own = living(azure, record)
     if own is not None:
         pools = azure_aks.pools(azure, own.group, own.name)
         return _patches(origin.spec, {KUBERNETES: own.wanted, **{_key(it.name): it.wanted for it in pools}})
@@ -32,7 +32,7 @@ def defaults(azure: Azure, record: Record, origin: Origin) -> dict[str, str]:
 
 def from_parent(azure: Azure, spec: ClusterSpec, parent: Record | None) -> dict[str, str]:
     """Of the same minor version, and still on offer: Azure makes clusters with the newest patches alone."""
-    found = _living(azure, parent) if parent is not None else None
+    found = living(azure, parent) if parent is not None else None
     if parent is None or found is None or not found.version.startswith(f"{spec.kubernetes}."):
         return {}
     offered = {patch for it in azure_aks.versions(azure, parent.region) for patch in it.patches}
@@ -50,7 +50,8 @@ def _key(pool: str) -> str:
     return f"pool/{pool}"
 
 
-def _living(azure: Azure, record: Record) -> Cluster | None:
+def living(azure: Azure, record: Record) -> Cluster | None:
+    """The cluster in AKS, when it bears the record's id."""
     made = names(record)
     found = azure_aks.cluster(azure, made["resource_group"], made["cluster"])
     return found if found is not None and found.tags.get(ID) == record.id else None

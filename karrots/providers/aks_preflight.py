@@ -15,7 +15,7 @@ from karrots.adapters.azure_errors import AzureExtraMissing
 from karrots.adapters.azure_inventory import ID
 from karrots.errors import KarrotsError, LoginNeeded
 from karrots.fleet.cloud_names import names
-from karrots.providers.aks_defaults import from_parent
+from karrots.providers.aks_defaults import from_parent, living
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
 from karrots.providers.endpoint import endpoint_check, private_check
@@ -238,18 +238,11 @@ def shared_network(question: Question) -> Check:
     if (parent.account, parent.region) != (question.azure.subscription, question.region):
         found = f"it is to be that of '{parent.name}', which is in {parent.region} of subscription {parent.account}"
         return Check(what, ok=False, found=found, hint="set 'network.mode: own' in cluster.yaml")
-    there = _cluster_of(question, parent)
+    there = living(question.azure, parent)
     if there is None or not there.subnets:
         found = f"it is to be that of '{parent.name}', which AKS does not have"
         return Check(what, ok=False, found=found, hint=f"karrots status {parent.name}")
     return Check(what, ok=True, found=f"{there.subnets[0].partition('/virtualNetworks/')[2]} of '{parent.name}'")
-
-
-def _cluster_of(question: Question, parent: Record) -> Cluster | None:
-    """In Azure, when it bears the parent's id."""
-    made = names(parent)
-    found = azure_aks.cluster(question.azure, made["resource_group"], made["cluster"])
-    return found if found is not None and found.tags.get(ID) == parent.id else None
 
 
 def parents_ranges(question: Question, parent: Record) -> list[str]:
@@ -257,7 +250,7 @@ def parents_ranges(question: Question, parent: Record) -> list[str]:
     leased = [parent.network] if parent.network else []
     if parent.provider != question.record.provider or parent.account != question.record.account:
         return leased
-    found = _cluster_of(question, parent)
+    found = living(question.azure, parent)
     live = [it for subnet in found.subnets for it in azure_account.ranges(question.azure, subnet)] if found else []
     return sorted({*leased, *live})
 
@@ -277,7 +270,7 @@ def _near(question: Question) -> str:
     """An API server in the network that is going to be shared."""
     if question.parent is None or question.spec.network.mode != "shared":
         return ""
-    found = _cluster_of(question, question.parent)
+    found = living(question.azure, question.parent)
     return found.endpoint if found is not None else ""
 
 

@@ -11,7 +11,7 @@ from karrots.fleet.tags import tags
 from karrots.providers.base import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from karrots.fleet.record import Record
     from karrots.providers.base import Origin
@@ -70,3 +70,11 @@ def taken(record: Record, parent: Record, ask: Callable[[], Mapping[str, str]]) 
     except KarrotsError as error:
         return Check(what, ok=True, found=f"not looked at: {error.message}", hint=error.hint)
     return Check(what, ok=True, found=found or f"nothing of '{parent.name}' fits: what content leaves open is new")
+
+
+def by_kind(things: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Of pairs of kind and key, as a Footprint holds them."""
+    held: dict[str, tuple[str, ...]] = {}
+    for kind, key in things:
+        held[kind] = (*held.get(kind, ()), key)
+    return held

@@ -8,6 +8,7 @@ karrots.adapters.aws_things.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters import aws_eks, aws_removal
@@ -29,17 +30,17 @@ from karrots.providers.base import (
     Part,
     Swept,
 )
-from karrots.providers.cloud import asked, identity_variables
+from karrots.providers.cloud import asked, by_kind, identity_variables
+from karrots.providers.eks_defaults import living
 from karrots.providers.eks_strangers import EKS_CLUSTER, UNWRITTEN, known_to
 from karrots.providers.releasing import release
-from karrots.providers.tainted import address_of, tainted
+from karrots.providers.tainted import addresses, tainted
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from karrots.adapters.aws_eks import Cluster
     from karrots.adapters.kube import Kube
     from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
@@ -122,12 +123,6 @@ def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -
     return Access(found.endpoint, aws_eks.pem(found.authority), tokens=tokens(record, settings))
 
 
-def living(aws: Aws, record: Record) -> Cluster | None:
-    """The cluster in EKS, when it bears the record's id."""
-    found = aws_eks.cluster(aws, name_of(record))
-    return found if found is not None and found.tags.get(ID) == record.id else None
-
-
 def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
     return aws_eks.tokens(door(record, settings), name_of(record))
 
@@ -147,11 +142,7 @@ def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
     if not marked:
         return ()
     aws = own_door(record, settings)
-    return tuple(
-        address_of(resource, instance)
-        for resource, instance in marked
-        if _is_whole(aws, record, str(resource["type"]), instance.get("attributes") or {})
-    )
+    return addresses(marked, partial(_is_whole, aws, record))
 
 
 def _is_whole(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
@@ -227,9 +218,7 @@ def footprint(record: Record, settings: Cloud | None) -> Footprint:
     found = find(aws, whose)
     alive = living(aws, record)
     things = [*found.ours, *(it for it in found.doubtful if alive is not None and whose.bears_name(it))]
-    held: dict[str, tuple[str, ...]] = {}
-    for thing in things:
-        held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
+    held = by_kind((plural(it.kind), it.key) for it in things)
     if alive is not None:
         held["clusters"] = (alive.arn,)
     return Footprint(held)

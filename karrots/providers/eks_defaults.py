@@ -22,7 +22,7 @@ ADDONS = ("aws-ebs-csi-driver", "coredns", "eks-pod-identity-agent", "kube-proxy
 def defaults(aws: Aws, record: Record, origin: Origin) -> dict[str, str]:
     """What is there stays as it is; what is not there yet begins as the parent has it."""
     wanted, spec = left_open(origin.spec), origin.spec
-    own = _versions(aws, spec, record) if wanted and _living(aws, record) else {}
+    own = _versions(aws, spec, record) if wanted and living(aws, record) else {}
     return own if own.keys() >= wanted else {**from_parent(aws, spec, origin.parent), **own}
 
 
@@ -35,11 +35,12 @@ def from_parent(aws: Aws, spec: ClusterSpec, parent: Record | None) -> dict[str,
     """An add-on's version fits a minor version of Kubernetes."""
     if parent is None or not left_open(spec):
         return {}
-    found = _living(aws, parent)
+    found = living(aws, parent)
     return _versions(aws, spec, parent) if found is not None and found.version == spec.kubernetes else {}
 
 
-def _living(aws: Aws, record: Record) -> Cluster | None:
+def living(aws: Aws, record: Record) -> Cluster | None:
+    """The cluster in EKS, when it bears the record's id."""
     found = aws_eks.cluster(aws, names(record)["cluster"])
     return found if found is not None and found.tags.get(ID) == record.id else None
 

@@ -15,7 +15,7 @@ from karrots.errors import KarrotsError
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
-from karrots.providers.eks_defaults import from_parent
+from karrots.providers.eks_defaults import from_parent, living
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
@@ -205,8 +205,8 @@ def shared_network(question: Question) -> Check:
     parent, what = question.parent, "network"
     if parent is None:
         return no_parent()
-    there = aws_eks.cluster(question.aws, names(parent)["cluster"])
-    if there is None or there.tags.get(ID) != parent.id:
+    there = living(question.aws, parent)
+    if there is None:
         found = f"it is to be that of '{parent.name}', which EKS in {question.aws.region} does not have"
         return Check(what, ok=False, found=found, hint=f"karrots status {parent.name}")
     return Check(what, ok=True, found=f"{there.vpc} of '{parent.name}'")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters import google_gke, google_removal
@@ -30,15 +31,15 @@ from karrots.providers.base import (
     Part,
     Swept,
 )
-from karrots.providers.cloud import asked, identity_variables
+from karrots.providers.cloud import asked, by_kind, identity_variables
+from karrots.providers.gke_defaults import living
 from karrots.providers.releasing import release
-from karrots.providers.tainted import address_of, tainted
+from karrots.providers.tainted import addresses, tainted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from karrots.adapters.google_gke import Cluster
     from karrots.adapters.kube import Kube
     from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
@@ -126,12 +127,6 @@ def access(record: Record, outputs: Mapping[str, Any], settings: Cloud | None) -
     return Access(found.server, found.ca, tokens=tokens(record, settings))
 
 
-def living(google: Google, record: Record) -> Cluster | None:
-    """The cluster in GKE, when it bears the record's id."""
-    named = google_gke.clusters(google, name_of(record), record.region)
-    return next((it for it in named if it.labels.get(ID) == record.id), None)
-
-
 def tokens(record: Record, settings: Cloud | None) -> Tokens | None:
     return google_gke.tokens(door(record))
 
@@ -151,11 +146,7 @@ def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
     if not marked:
         return ()
     google = door(record)
-    return tuple(
-        address_of(resource, instance)
-        for resource, instance in marked
-        if _is_whole(google, record, str(resource["type"]), instance.get("attributes") or {})
-    )
+    return addresses(marked, partial(_is_whole, google, record))
 
 
 def _is_whole(google: Google, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
@@ -214,9 +205,7 @@ def footprint(record: Record, settings: Cloud | None) -> Footprint:
     whose = whose_of(google, record, Footprint())
     found = find(google, whose)
     things = [*found.ours, *(it for it in found.doubtful if alive is not None and whose.bears_name(it))]
-    held: dict[str, tuple[str, ...]] = {}
-    for thing in things:
-        held[plural(thing.kind)] = (*held.get(plural(thing.kind), ()), thing.key)
+    held = by_kind((plural(it.kind), it.key) for it in things)
     return Footprint({**held, **({CLUSTERS: (alive.path,), NUMBERS: (alive.number,)} if alive else {})})
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def defaults(google: Google, record: Record, origin: Origin) -> dict[str, str]:
     """Of one that is not made yet. Later its own state keeps what it began with, and Google goes on from there."""
-    if origin.parent is None or _living(google, record) is not None:
+    if origin.parent is None or living(google, record) is not None:
         return {}
-    return from_parent(google, origin.spec, record.region, _living(google, origin.parent))
+    return from_parent(google, origin.spec, record.region, living(google, origin.parent))
 
 
 def from_parent(google: Google, spec: ClusterSpec, region: str, parent: Cluster | None) -> dict[str, str]:
@@ -31,6 +31,7 @@ def from_parent(google: Google, spec: ClusterSpec, region: str, parent: Cluster 
     return {"kubernetes": parent.version} if parent.version in offered else {}
 
 
-def _living(google: Google, record: Record) -> Cluster | None:
+def living(google: Google, record: Record) -> Cluster | None:
+    """The cluster in GKE, when it bears the record's id."""
     named = google_gke.clusters(google, names(record)["cluster"], record.region)
     return next((it for it in named if it.labels.get(ID) == record.id), None)

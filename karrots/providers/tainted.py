@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 
-def tainted(state: Mapping[str, Any], kinds: Collection[str]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+Marked: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+def tainted(state: Mapping[str, Any], kinds: Collection[str]) -> Iterator[Marked]:
     """Resources of these kinds, each with the instance of it that is."""
     for resource in state.get("resources") or ():
         if resource.get("mode") == "managed" and resource.get("type") in kinds:
             for instance in resource.get("instances") or ():
                 if instance.get("status") == "tainted":
                     yield resource, instance
+
+
+def addresses(marked: Iterable[Marked], is_whole: Callable[[str, Mapping[str, Any]], bool]) -> tuple[str, ...]:
+    """Of those that are whole, by their type and what the state holds of them."""
+    return tuple(
+        address_of(resource, instance)
+        for resource, instance in marked
+        if is_whole(str(resource["type"]), instance.get("attributes") or {})
+    )
 
 
 def address_of(resource: Mapping[str, Any], instance: Mapping[str, Any]) -> str:
