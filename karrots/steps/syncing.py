@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -232,13 +231,18 @@ class AskFlux:
         return ctx.commit[:10]
 
 
-@dataclass(frozen=True)
 class WaitReady:
-    name: str = "ready"
-    title: str = "Flux Ready"
+    """Ready once at a commit is enough: Flux says Unknown for a moment of what it looks at again, and looks often."""
+
+    name = "ready"
+    title = "Flux Ready"
+
+    def __init__(self) -> None:
+        self._seen = ""
 
     def check(self, ctx: Context) -> Done | Needed:
-        ctx.flux = flux.state(ctx.api())
+        if ctx.flux is None or self._seen != ctx.commit:
+            ctx.flux = flux.state(ctx.api())
         if ctx.flux.at(ctx.commit):
             return Done(count_text(ctx.flux.ready, "Flux object") + f" Ready at {ctx.commit[:10]}")
         return Needed(f"{ctx.flux.ready} of {len(ctx.flux.objects)} Ready")
@@ -249,6 +253,7 @@ class WaitReady:
             until(watch.step, ctx, f"Flux is Ready at {ctx.commit[:10]}", watch.tend)
         except TimedOut as error:
             raise with_cause(error, ctx, watch.held) from error
+        self._seen = ctx.commit
         return count_text(ctx.flux.ready if ctx.flux else 0, "object") + " Ready"
 
 

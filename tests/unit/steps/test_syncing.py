@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from karrots.adapters import flux
 from karrots.adapters.kube import Access, ApiRefused, ApiUnreachable, Kube
 from karrots.errors import TimedOut
-from karrots.steps.syncing import API_SECONDS, Connect, served, until
+from karrots.pipeline import Done
+from karrots.steps import syncing
+from karrots.steps.syncing import API_SECONDS, Connect, WaitReady, served, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,3 +142,36 @@ def test_kinds_that_an_api_server_cannot_tell_of_yet_are_not_served_yet(error: E
     ctx = cast("Context", SimpleNamespace(api=lambda: SimpleNamespace(get=get)))
     assert not served(ctx)
     assert served(ctx)
+
+
+COMMIT = "0d5" * 13 + "0"
+
+
+def told(ready: bool | None) -> flux.FluxState:
+    """What a cluster whose only Flux object is its root says."""
+    names = ("Kustomization", flux.NAMESPACE, flux.ROOT)
+    return flux.FluxState((flux.FluxObject(*names, ready, "", "", f"main@sha1:{COMMIT}", False, follows_fleet=True),))
+
+
+def waiting(monkeypatch: pytest.MonkeyPatch, *states: flux.FluxState) -> Context:
+    found, cluster = iter(states), Cluster()
+    monkeypatch.setattr(flux, "state", lambda _: next(found))
+    monkeypatch.setattr(syncing, "held_up", lambda _: "")
+    run = SimpleNamespace(resume="karrots sync qa", progress=lambda _: None)
+    vars(cluster.ctx).update(api=lambda: cluster.kube, commit=COMMIT, flux=None, run=run)
+    return cluster.ctx
+
+
+def test_what_was_seen_ready_may_be_reconciled_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flux says Unknown of what it looks at again, as it was asked to or because its time has come."""
+    ctx, step = waiting(monkeypatch, told(None), told(None), told(True), told(None)), WaitReady()
+    assert not isinstance(step.check(ctx), Done)
+    assert step.run(ctx) == "1 object Ready"
+    assert isinstance(step.check(ctx), Done)
+
+
+def test_what_was_seen_ready_at_one_commit_says_nothing_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx, step = waiting(monkeypatch, told(True), told(True)), WaitReady()
+    step.run(ctx)
+    ctx.commit = "1" * 40
+    assert not isinstance(step.check(ctx), Done)
