@@ -402,13 +402,13 @@ def five(bench: Bench) -> Iterator[Contest]:
         yield Contest(run, peers(bench, made, {f"{AT_ONCE} x kwokctl create cluster --wait, no GitOps": bare}))
 
 
-def at_once(commands: list[list[str]], cwd: Path) -> tuple[float, list[str]]:
-    """Seconds until the last has ended well, and what each wrote to stdout."""
+def at_once(commands: list[list[str]], cwd: Path, env: Mapping[str, str] | None = None) -> tuple[float, list[str]]:
+    """Seconds until the last has ended well, and what each wrote to stdout. `env` None is our own."""
     with ExitStack() as stack:
         began = time.perf_counter()
         children = [
             stack.enter_context(
-                subprocess.Popen(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                subprocess.Popen(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             )
             for argv in commands
         ]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from karrots import clock, computer, files, places
-from karrots.errors import Failed, Interrupted, KarrotsError, UsageError
+from karrots.errors import Failed, Interrupted, KarrotsError, LoginNeeded, UsageError
 from karrots.report.events import (
     Noted,
     StepFailed,
@@ -163,6 +163,8 @@ class Pipeline(Generic[ContextT_contra]):
     def _tell_failure(self, error: KarrotsError) -> None:
         with suppress(OSError):  # on a full disk the first failure is the one to tell
             self._run.write("failed", step=self._run.current, message=error.message)
+        if isinstance(error, LoginNeeded) and self._run.resume not in error.hint:
+            error.hint = f"{error.hint}\n{self._run.resume}"
         error.hint = error.hint or self._run.resume
         error.log = error.log or self._run.folder
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from karrots import files, places
-from karrots.adapters import process, terraform_argv
+from karrots.adapters import process, terraform_argv, terraform_refusal
 from karrots.adapters import terraform_document as document
 from karrots.adapters.terraform_cloud import CloudState
 from karrots.adapters.terraform_events import (
@@ -39,7 +39,7 @@ from karrots.adapters.terraform_run import follow
 from karrots.adapters.terraform_store import UNSAVED, StateLocked
 from karrots.adapters.terraform_tool import Tool, locate
 from karrots.adapters.terraform_values import COVER, SUPPRESSED, Output, masked, outputs, provisioned
-from karrots.errors import Diagnostic, Failed, KarrotsError, Refused, ToolFailed
+from karrots.errors import Diagnostic, ExitCode, Failed, KarrotsError, LoginNeeded, Refused, ToolFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -73,6 +73,12 @@ _Change = TypeVar("_Change", Planned, Drifted)
 
 class StateUnsaved(Failed):
     """Terraform changed the world and could not save its state; the file it left is the only record."""
+
+
+class StateAwaitsLogin(StateUnsaved, LoginNeeded):
+    """The same, for want of a log-in: the next run sends it."""
+
+    code = ExitCode.LOGIN_NEEDED
 
 
 @dataclass(frozen=True)
@@ -222,6 +228,13 @@ class Root:
                 self._state.adopt(file, self._ask)
             else:
                 process.run(self._push(file), cwd=self.folder, env=self._environment(), timeout=READ_SECONDS)
+        except LoginNeeded as error:
+            raise StateAwaitsLogin(
+                "the log-in ended, and the Terraform state could not be saved",
+                why=f"{file} holds it, and is sent by the next run: {error.why}",
+                hint=error.hint,
+                log=self.log,
+            ) from error
         except (KarrotsError, OSError) as error:
             raise StateUnsaved(
                 "the Terraform state could not be saved",
@@ -297,7 +310,7 @@ class Root:
         """A verb that answers with one JSON document."""
         done = process.run(argv, cwd=self.folder, env=self._environment(), timeout=READ_SECONDS, check=False)
         if done.status not in accepted:
-            raise process.failed(done)
+            raise terraform_refusal.failed(done)
         # Warnings about a backend have been seen on stdout before the document.
         start = re.search(r"^\{", done.text, re.MULTILINE)
         try:
@@ -311,15 +324,18 @@ class Root:
         message = f"{self.tool.kind} {verb} failed"
         if status < 0:
             message = f"{self.tool.kind} {verb} was ended by {signal.Signals(-status).name}"
+        errors = terraform_refusal.cause_first(errors)
         if errors:
             message += _place(errors[0])
-        return ToolFailed(
+        said = terraform_refusal.words(errors[0]) if errors else tail
+        return terraform_refusal.kind(said)(
             message,
             argv=argv,
             status=status,
             tail=tail,
             diagnostics=errors,
             why=_reason(errors),
+            hint=terraform_refusal.hint(said),
             log=self.log,
         )
 

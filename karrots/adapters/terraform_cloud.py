@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from karrots import computer, files
-from karrots.adapters import process, terraform_argv, terraform_lock
+from karrots.adapters import process, terraform_argv, terraform_lock, terraform_refusal
 from karrots.adapters import terraform_document as document
 from karrots.adapters.terraform_document import StateRefused
 from karrots.adapters.terraform_lock import StateHeld
@@ -38,10 +38,6 @@ if TYPE_CHECKING:
 SEEN = "seen.json"
 DOCTOR = "karrots doctor"
 # How the three backends begin to say that they cannot be used.
-LOGIN = re.compile(
-    r"No valid credential sources|ExpiredToken|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidClientTokenId"
-    r"|could not find default credentials|invalid_grant|unable to build authorizer|AADSTS\d+"
-)
 UNREACHABLE = re.compile(
     r"\A(Failed to get existing workspaces|Invalid region value|Error (configuring|loading|inspecting|refreshing)"
     r"|Failed to (load|save|persist) state|Error (saving|uploading) state)",
@@ -120,8 +116,9 @@ class CloudState:
         error = terraform_lock.refusal(diagnostics)
         if error is not None:
             return StateHeld(self.place, terraform_lock.told(error), self.command, self.unlocking)
-        said = next((f"{each.summary}\n{each.detail}".strip() for each in diagnostics), "")
-        if LOGIN.search(said):
+        # What has an address is a resource's or a provider's.
+        said = next((terraform_refusal.words(each) for each in diagnostics if not each.address), "")
+        if terraform_refusal.login_hint(said):
             return LoginNeeded(f"the Terraform state {self.place} wants a log-in", why=said, hint=DOCTOR)
         if UNREACHABLE.search(said):
             return Failed(f"the Terraform state {self.place} cannot be reached", why=said, hint=DOCTOR)
@@ -150,7 +147,7 @@ class CloudState:
         """The state as it is now; None when there is none. Raises StateRefused when it has gone back."""
         done = ask(terraform_argv.state_pull)
         if done.status != 0:
-            raise process.failed(done)
+            raise terraform_refusal.failed(done)
         state = document.read(done.stdout)
         found = state if state["lineage"] else None
         self._compare(found)
@@ -161,7 +158,7 @@ class CloudState:
         self.say(f"sending the Terraform state left in {file} to {self.place}")
         done = ask(lambda program: terraform_argv.state_push(program, file))
         if done.status != 0:
-            raise process.failed(done)
+            raise terraform_refusal.failed(done)
 
     def lock(self, ask: Ask) -> LockInfo | None:
         """Who holds the lock now; None when nobody does."""

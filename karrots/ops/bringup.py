@@ -183,15 +183,15 @@ def entrance(
     return TakeCluster(phase="creating", change=change, take_over=take_over)
 
 
-def towards_infrastructure() -> list[Step[Context]]:
-    return [RenderRoot(), PlanInfrastructure(), ConfirmPlan(), ApplyInfrastructure(), Connect()]
+def towards_infrastructure(*, flux: bool) -> list[Step[Context]]:
+    return [RenderRoot(), PlanInfrastructure(), ConfirmPlan(), ApplyInfrastructure(flux=flux), Connect()]
 
 
 def towards_ready(wait: Wait) -> list[Step[Context]]:
     """Steps after the claim. `infra` leaves Flux out, `none` does not wait for it."""
     if wait is Wait.infra:
-        return [*towards_infrastructure(), Publish("creating")]
-    synced: list[Step[Context]] = [*towards_infrastructure(), InstallFlux(), SyncFromBranch()]
+        return [*towards_infrastructure(flux=False), Publish("creating")]
+    synced: list[Step[Context]] = [*towards_infrastructure(flux=True), InstallFlux(), SyncFromBranch()]
     return [*synced, WaitReady(), Publish("ready")] if wait is Wait.ready else [*synced, Publish("creating")]
 
 

@@ -1,20 +1,22 @@
-"""Flux goes into a cloud's API server while Terraform still makes the nodes that its pods will run on."""
+"""Flux, and what it is to follow, go into a cloud's API server while Terraform still makes nodes and add-ons."""
 
 from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from karrots.adapters import flux_install
+from karrots.adapters import flux, flux_install
 from karrots.adapters.kube import Kube
 from karrots.errors import KarrotsError
 from karrots.spec import flux_components
+from karrots.steps.syncing import identity_of, lets_in, serves, sync_of
 
 if TYPE_CHECKING:
-    from karrots.adapters.kube import Access
+    from collections.abc import Callable
+
     from karrots.spec.flux_components import Components
     from karrots.steps.context import Context
 
@@ -47,22 +49,23 @@ class FluxAhead:
         with suppress(KarrotsError, OSError):
             components = flux_components.read(self.manifest, flux_components.FILE)
             access = self.ctx.provider.access(self.ctx.record, {}, self.ctx.section)
-            if access is not None and self._answers(access):
-                self._install(access, components)
-                self.ctx.run.write("ahead", step="flux", seconds=time.monotonic() - began)
+            if access is None:
+                return
+            with closing(Kube(access, timeout=10)) as kube:
+                if self._until(lambda: lets_in(kube)) and flux_install.installed(kube) is None:
+                    self._bring(kube, components)
+                    self.ctx.run.write("ahead", step="flux", seconds=time.monotonic() - began)
 
-    def _answers(self, access: Access) -> bool:
-        """Who may log in is set a moment after the control plane is there."""
-        kube = Kube(access, timeout=10)
-        try:
-            while not self._over.is_set():
-                with suppress(KarrotsError):
-                    if kube.request("GET", "/api/v1/namespaces?limit=1")[0] == 200:
-                        return flux_install.installed(kube) is None
-                self._over.wait(LOOK_SECONDS)
-        finally:
-            kube.close()
+    def _bring(self, kube: Kube, components: Components) -> None:
+        flux_install.install(kube.access, components, lambda _: None)
+        if self._until(lambda: serves(kube)):
+            flux.install_sync(kube, sync_of(self.ctx), identity_of(self.ctx))
+
+    def _until(self, true: Callable[[], bool]) -> bool:
+        """Who may log in, and which kinds are served, is so a moment after the control plane, or the kind, is there."""
+        while not self._over.is_set():
+            with suppress(KarrotsError):
+                if true():
+                    return True
+            self._over.wait(LOOK_SECONDS)
         return False
-
-    def _install(self, access: Access, components: Components) -> None:
-        flux_install.install(access, components, lambda _: None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -142,11 +142,14 @@ class PlanInfrastructure:
     def run(self, ctx: Context) -> str:
         root = rendered(ctx)
         root.init()
-        held = document.clear(root.state())
-        lost = without_strangers(ctx, held) if self.destroy else mended(ctx, held)
+        lost = self._mended(ctx) if self.destroy or ctx.goes_on else ()  # one that begins has no state to look into
         with room_of(ctx):
             ctx.plan = root.plan(destroy=self.destroy, replace=lost)
         return summary(ctx.plan)
+
+    def _mended(self, ctx: Context) -> tuple[str, ...]:
+        held = document.clear(rendered(ctx).state())
+        return without_strangers(ctx, held) if self.destroy else mended(ctx, held)
 
 
 class StateBehind(Refused):
@@ -188,8 +191,7 @@ def named(strangers: Sequence[Leftover]) -> str:
 
 def mended(ctx: Context, held: Mapping[str, Any]) -> tuple[str, ...]:
     """What is whole after all is kept; gives the addresses of what is not there any more, to be made again."""
-    if ctx.goes_on:
-        take_over(ctx, held)
+    take_over(ctx, held)
     if not document.resources(held):
         return ()
     for address in ctx.provider.untaint(ctx.record, held, ctx.section):
@@ -232,12 +234,13 @@ def endangered(ctx: Context) -> tuple[Planned, ...]:
 
 
 class ApplyInfrastructure:
-    """Applies the saved plan that was shown, never another."""
+    """Applies the saved plan that was shown, never another; `flux`: Flux is wanted in the end, so it may come early."""
 
     name = "apply"
     title = "Terraform apply"
 
-    def __init__(self) -> None:
+    def __init__(self, *, flux: bool) -> None:
+        self._flux = flux
         self._done = False
 
     def check(self, ctx: Context) -> Done | Needed:
@@ -252,7 +255,7 @@ class ApplyInfrastructure:
     def run(self, ctx: Context) -> str:
         warming = threading.Thread(target=kube.warm, daemon=True)  # the next step needs it, and here is time
         warming.start()
-        with room_of(ctx), flux_ahead(ctx):
+        with room_of(ctx), flux_ahead(ctx) if self._flux else nullcontext():
             rendered(ctx).apply(planned(ctx))
         warming.join()
         self._done = True

@@ -124,7 +124,7 @@ class InstallFlux:
     def run(self, ctx: Context) -> str:
         ctx.provider.tend(ctx.record)
         count = 0 if served(ctx) and not outdated(ctx) else self._apply(ctx)
-        until(lambda: _serves(ctx), ctx, "Flux's kinds are served")
+        until(lambda: serves(ctx.api()), ctx, "Flux's kinds are served")
         return f"{count} objects, its kinds are served" if count else "its kinds are served"
 
     def _apply(self, ctx: Context) -> int:
@@ -140,11 +140,11 @@ class InstallFlux:
 
 def served(ctx: Context) -> bool:
     """An API server that has only begun refuses for a moment (503) what it does not know yet."""
-    return _now(lambda: _serves(ctx))[0]
+    return _now(lambda: serves(ctx.api()))[0]
 
 
-def _serves(ctx: Context) -> bool:
-    return all(ctx.api().get(f"{path}?limit=1") for path in (flux.GIT_REPOSITORIES, flux.KUSTOMIZATIONS))
+def serves(kube: Kube) -> bool:
+    return all(kube.get(f"{path}?limit=1") for path in (flux.GIT_REPOSITORIES, flux.KUSTOMIZATIONS))
 
 
 def outdated(ctx: Context) -> bool:

@@ -61,15 +61,14 @@ def test_create(life: Life) -> None:
     assert again["id"] == made["id"], "running it again goes on, it does not make another"
 
 
-def test_flux_was_there_before_the_nodes(life: Life) -> None:
-    """Its components were applied beside Terraform, and its own step found them."""
+def test_flux_followed_the_branch_before_terraform_was_done(life: Life) -> None:
+    """Its components and what it follows were applied beside Terraform, and their own steps found them."""
     [run] = [it for it in life.world.karrots("logs", "-o", "json").document["runs"] if it["verb"] == "create"][1:2]
     journal = life.world.root / f"karrots/state/runs/{run['id']}/journal.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert any(line["what"] == "ahead" for line in lines)
-    assert {"what": "skipped", "step": "flux", "why": "runs there"}.items() <= next(
-        line for line in lines if line.get("step") == "flux" and line["what"] != "ahead"
-    ).items()
+    skipped = {line["step"]: line["why"] for line in lines if line["what"] == "skipped"}
+    assert {"flux": "runs there", "sync": "follows main"}.items() <= skipped.items()
 
 
 def test_a_cluster_that_no_state_knows_is_taken_over(life: Life) -> None:

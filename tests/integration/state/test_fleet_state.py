@@ -133,7 +133,7 @@ def test_a_draft_says_where_the_state_is(ctx: Context, fleet: Path, eks: Provide
 
 @pytest.mark.parametrize("fleet_changes", ["nothing", "another bucket", "no state any more"])
 def test_a_cluster_comes_and_goes(ctx: Context, s3: S3, fleet: Path, fleet_changes: str) -> None:
-    walk(ctx, Render(), PlanInfrastructure(), ApplyInfrastructure())
+    walk(ctx, Render(), PlanInfrastructure(), ApplyInfrastructure(flux=False))
     assert ctx.outputs == {"id": ctx.record.id}
     key = f"karrots/{ctx.record.id}.tfstate"
     assert s3.objects() == [key]
@@ -153,7 +153,7 @@ def test_a_cluster_comes_and_goes(ctx: Context, s3: S3, fleet: Path, fleet_chang
 def test_a_destroy_that_was_killed_while_it_removed_the_state(
     ctx: Context, s3: S3, killed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    walk(ctx, Render(), PlanInfrastructure(), ApplyInfrastructure())
+    walk(ctx, Render(), PlanInfrastructure(), ApplyInfrastructure(flux=False))
     going = removed(ctx)
     walk(going, Render(), PlanRemoval(), DestroyInfrastructure())
     place = "S3Bucket.remove" if killed == "before the object goes" else "StateStore.remove"

@@ -22,19 +22,31 @@ from tests.support.eks_account.rest_json import Answer, RestJson
 from tests.support.eks_account.server import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.support.eks_account.eks_service import Eks
 
 SCOPE = re.compile(r"(?:Credential=|X-Amz-Credential=)[^/]+(?:/|%2F)\d{8}(?:/|%2F)[^/%]+(?:/|%2F)([a-z0-9-]+)")
 FORWARDED_NOT = frozenset({"host", "connection", "transfer-encoding", "content-length"})
 PATIENCE_SECONDS = 60.0
+# By service; '' stands for those that speak JSON (https://docs.aws.amazon.com/eks/latest/APIReference/CommonErrors.html).
+XML = ("ec2", "iam", "sts", "s3", "autoscaling", "elasticloadbalancing")
+DENIED = {"": "AccessDeniedException", **dict.fromkeys(XML, "AccessDenied"), "ec2": "UnauthorizedOperation"}
+EXPIRED = {"": "ExpiredTokenException", **dict.fromkeys(XML, "ExpiredToken"), "ec2": "RequestExpired"}
+BUSY = {"": "ThrottlingException", **dict.fromkeys(XML, "Throttling"), "ec2": "RequestLimitExceeded", "s3": "SlowDown"}
 
 
 @dataclass
 class Calls:
-    """How often each action was asked for, as policies name it: `eks:CreateCluster`."""
+    """How often each action was asked for, as policies name it: `eks:CreateCluster`.
+
+    `expired`: every log-in has ended. `busy`: so many calls of a service are refused as too many.
+    """
 
     seen: Counter[str] = field(default_factory=Counter)
     denied: set[str] = field(default_factory=set)
+    expired: bool = False
+    busy: Counter[str] = field(default_factory=Counter)
 
 
 class Front(Server):
@@ -59,8 +71,13 @@ class _Request(BaseHTTPRequestHandler):
         service = self._service()
         action = f"{service}:{self._action(service, body)}"
         self.server.calls.seen[action] += 1
-        if action in self.server.calls.denied:
-            self._send(_denied(service, action))
+        if self.server.calls.expired:
+            self._send(_refused(service, EXPIRED, "The security token included in the request is expired"))
+        elif self.server.calls.busy[service] > 0:
+            self.server.calls.busy[service] -= 1
+            self._send(_refused(service, BUSY, "Rate exceeded"))
+        elif action in self.server.calls.denied:
+            self._send(_refused(service, DENIED, f"User is not authorized to perform: {action}"))
         elif service == "servicequotas":
             self._send(_quota(body))
         elif service == "eks":
@@ -111,13 +128,13 @@ def _quota(body: bytes) -> Answer:
     return Answer(200, json.dumps({"Quota": {"QuotaCode": code, "Value": QUOTAS[code]}}).encode(), {})
 
 
-def _denied(service: str, action: str) -> Answer:
-    text = f"User is not authorized to perform: {action}"
-    if service in {"ec2", "iam", "sts", "autoscaling", "elasticloadbalancing"}:
-        code = "UnauthorizedOperation" if service == "ec2" else "AccessDenied"
+def _refused(service: str, codes: Mapping[str, str], text: str) -> Answer:
+    code = codes.get(service, codes[""])
+    if service in XML:
         error = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
+        root = {"ec2": "Response", "s3": ""}.get(service, "ErrorResponse")
         whole = f"<Errors>{error}</Errors>" if service == "ec2" else error
-        root = "Response" if service == "ec2" else "ErrorResponse"
-        return Answer(403, f"<{root}>{whole}<RequestID>0</RequestID></{root}>".encode(), {"Content-Type": "text/xml"})
-    body = f'{{"__type": "AccessDeniedException", "message": "{text}"}}'
-    return Answer(403, body.encode(), {"x-amzn-ErrorType": "AccessDeniedException"})
+        body = f"<{root}>{whole}<RequestID>0</RequestID></{root}>" if root else whole
+        return Answer(400 if service == "s3" else 403, body.encode(), {"Content-Type": "text/xml"})
+    body = f'{{"__type": "{code}", "message": "{text}"}}'
+    return Answer(403, body.encode(), {"x-amzn-ErrorType": code})

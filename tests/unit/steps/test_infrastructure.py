@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from karrots.adapters.terraform_events import Summary
 from karrots.fleet.record import State
 from karrots.providers.base import Leftover
 from karrots.steps.content import committed, errors_of, findings
-from karrots.steps.infrastructure import StateBehind, mended, rendered_files, without_strangers
+from karrots.steps.infrastructure import PlanInfrastructure, StateBehind, mended, rendered_files, without_strangers
 from tests.support import repositories
 from tests.support.variants import EKS
 
@@ -73,6 +74,7 @@ class Strangers:
     """A provider that knows of these, and writes down what it is asked."""
 
     NAME = "eks"
+    MEMORY = 0
 
     def __init__(self, *found: Leftover, imports: Mapping[str, str] | None = None) -> None:
         self.found = found
@@ -102,10 +104,10 @@ HELD = {"resources": [{"mode": "managed", "instances": [{}]}]}
 NETWORK = Leftover("VPC", "vpc-1")
 
 
-def _going(provider: Strangers, *, goes_on: bool, root: Path | None = None, spec: object = MAIN.spec) -> Context:
+def _going(provider: Strangers, *, root: Path | None = None, spec: object = MAIN.spec) -> Context:
     notes: list[str] = []
-    run = SimpleNamespace(resume="karrots create qa", note=notes.append)
-    known = {"provider": provider, "record": MAIN.record, "section": None, "goes_on": goes_on, "run": run}
+    run = SimpleNamespace(resume="karrots create qa", note=notes.append, progress=notes.append)
+    known = {"provider": provider, "record": MAIN.record, "section": None, "run": run}
     return cast("Context", SimpleNamespace(**known, footprint=None, spec=spec, root=SimpleNamespace(folder=root)))
 
 
@@ -113,7 +115,7 @@ def _going(provider: Strangers, *, goes_on: bool, root: Path | None = None, spec
 def test_more_than_the_state_knows_is_told_before_anything_is_changed(held: dict[str, Any]) -> None:
     provider = Strangers(NETWORK)
     with pytest.raises(StateBehind) as told:
-        mended(_going(provider, goes_on=True), held)
+        mended(_going(provider), held)
     assert "VPC vpc-1" in told.value.why
     assert told.value.hint == f"karrots destroy {MAIN.record.name}\nkarrots create qa"
     assert provider.asked == ["unknown"]
@@ -122,30 +124,41 @@ def test_more_than_the_state_knows_is_told_before_anything_is_changed(held: dict
 def test_what_terraform_can_take_over_is_imported(tmp_path: Path) -> None:
     """In a root that is karrots' own; in somebody's, nobody knows where it belongs."""
     provider = Strangers(Leftover("EKS cluster", "qa (ACTIVE)"), imports={"aws_eks_cluster.cluster": "qa"})
-    assert mended(_going(provider, goes_on=True, root=tmp_path), HELD) == ("x.y",)
+    assert mended(_going(provider, root=tmp_path), HELD) == ("x.y",)
     text = (tmp_path / "karrots_import.tf.json").read_text()
     assert json.loads(text) == {"import": [{"to": "aws_eks_cluster.cluster", "id": "qa"}]}
     ejected = MAIN.spec.model_copy(update={"terraform": "ejected"})
     with pytest.raises(StateBehind):
-        mended(_going(provider, goes_on=True, root=tmp_path, spec=ejected), HELD)
+        mended(_going(provider, root=tmp_path, spec=ejected), HELD)
 
 
 def test_where_the_state_knows_all_of_it_the_operation_goes_on() -> None:
     provider = Strangers()
-    assert mended(_going(provider, goes_on=True), HELD) == ("x.y",)
+    assert mended(_going(provider), HELD) == ("x.y",)
     assert provider.asked == ["unknown", "untaint"]
 
 
-def test_for_a_new_cluster_nobody_is_asked() -> None:
-    provider = Strangers(NETWORK)
-    assert mended(_going(provider, goes_on=False), {}) == ()
-    assert provider.asked == []
+@pytest.mark.parametrize(("goes_on", "asked"), [(False, []), (True, ["state", "unknown", "untaint"])])
+def test_for_a_new_cluster_nobody_is_asked(goes_on: bool, asked: list[str]) -> None:
+    """It has no state yet, and reading one takes a start of Terraform."""
+    provider = Strangers()
+    plan = SimpleNamespace(counts=Summary("plan"))
+
+    def state() -> dict[str, Any]:
+        provider.asked.append("state")
+        return HELD
+
+    known = {"init": lambda: None, "state": state, "plan": lambda **_: plan}
+    ctx = _going(provider)
+    vars(ctx).update(root=SimpleNamespace(**known), goes_on=goes_on, plan=None)
+    assert PlanInfrastructure().run(ctx) == "+0 ~0 -0"
+    assert provider.asked == asked
 
 
 def test_a_destroy_takes_away_first_what_the_state_does_not_know() -> None:
     provider = Strangers(NETWORK)
-    assert without_strangers(_going(provider, goes_on=True), HELD) == ()
+    assert without_strangers(_going(provider), HELD) == ()
     assert provider.asked == ["unknown", f"reclaim but for {HELD}"]
     nothing = Strangers()
-    without_strangers(_going(nothing, goes_on=True), HELD)
+    without_strangers(_going(nothing), HELD)
     assert nothing.asked == ["unknown"]
