@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -234,13 +233,15 @@ def newest_run() -> str:
 
 def usual_seconds(verb: str) -> dict[str, float]:
     """Median seconds per step of the verb's finished runs on this computer; '' is the whole."""
+    from statistics import median  # `ls` imports this module and does not need it
+
     seen: dict[str, list[float]] = {}
     for folder in past_runs()[:RUNS_READ_FOR_TIMINGS]:
         lines = list(journal_lines(folder))
         if lines and lines[0].get("verb") == verb and lines[-1].get("what") == "finished":
             for name, seconds in _durations(lines):
                 seen.setdefault(name, []).append(seconds)
-    return {name: statistics.median(values) for name, values in seen.items()}
+    return {name: median(values) for name, values in seen.items()}
 
 
 def _durations(lines: Iterable[dict[str, Any]]) -> Iterator[tuple[str, float]]:
