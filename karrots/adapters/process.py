@@ -7,6 +7,7 @@ terminal reaches them only by our hand.
 from __future__ import annotations
 
 import os
+import selectors
 import shlex
 import shutil
 import signal
@@ -22,11 +23,11 @@ from karrots.effects import deaf, effect
 from karrots.errors import Failed, TimedOut, ToolFailed, ToolMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 TAIL_BYTES = 4000
 MOST_OUTPUT = 256 << 20  # bytes
-LOOK_SECONDS = 0.2
+CHUNK_BYTES = 1 << 16
 AT_ONCE = 4096  # bytes that an empty pipe takes on every system
 TIDY_SECONDS = 2.0
 GONE_LOOK_SECONDS = 0.005
@@ -115,23 +116,40 @@ def _finished(argv: Sequence[str], cwd: Path | None, env: Mapping[str, str], std
 def _heard(child: subprocess.Popen[bytes], stdin: bytes, timeout: float) -> tuple[bytes, bytes]:
     """All that it says. Raises TimeoutExpired, and Failed for more than anybody reads.
 
-    A tree of git objects is small and may unfold to billions of names, all of which we would keep.
+    A tree of git objects is small and may unfold to billions of names, all of which we would keep. Not by
+    `communicate`: each look at how much there is would copy all of it.
     """
     _feed(child, stdin)
     end = time.monotonic() + timeout
-    while True:
-        left = end - time.monotonic()
-        try:
-            return child.communicate(timeout=min(left, LOOK_SECONDS))
-        except subprocess.TimeoutExpired as waiting:
-            if len(waiting.output or b"") + len(waiting.stderr or b"") > MOST_OUTPUT:
-                raise _too_much(child) from waiting
-            if left < LOOK_SECONDS:
-                raise
+    said: dict[object, list[bytes]] = {child.stdout: [], child.stderr: []}
+    much = 0
+    for pipe, chunk in _chunks(child, end):
+        said[pipe].append(chunk)
+        much += len(chunk)
+        if much > MOST_OUTPUT:
+            raise _too_much(child)
+    child.wait(max(0.0, end - time.monotonic()))
+    return b"".join(said[child.stdout]), b"".join(said[child.stderr])
+
+
+def _chunks(child: subprocess.Popen[bytes], end: float) -> Iterator[tuple[object, bytes]]:
+    """What comes out of its two pipes, until both are closed. Raises TimeoutExpired at `end`."""
+    with selectors.DefaultSelector() as pipes:
+        for pipe in (child.stdout, child.stderr):
+            assert pipe is not None  # noqa: S101  (PIPE was asked for)
+            pipes.register(pipe, selectors.EVENT_READ)
+        while pipes.get_map():
+            ready = pipes.select(max(0.0, end - time.monotonic()))
+            if not ready or time.monotonic() > end:
+                raise subprocess.TimeoutExpired(child.args, end)
+            for key, _ in ready:
+                chunk = os.read(key.fd, CHUNK_BYTES)
+                if not chunk:
+                    pipes.unregister(key.fileobj)
+                yield key.fileobj, chunk
 
 
 def _feed(child: subprocess.Popen[bytes], stdin: bytes) -> None:
-    """Not by `communicate`: it forgets what it has not written yet when it is called again."""
     pipe, child.stdin = child.stdin, None
     assert pipe is not None  # noqa: S101  (PIPE was asked for)
     if len(stdin) <= AT_ONCE:

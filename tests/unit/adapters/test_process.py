@@ -61,17 +61,19 @@ def test_a_program_that_says_more_than_anybody_reads_is_ended(monkeypatch: pytes
         process.run(["yes", "endlessly"], timeout=60)
 
 
-def test_what_is_given_and_said_slowly_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "LOOK_SECONDS", 0.01)
+def test_a_program_that_never_stops_to_talk_is_not_waited_for_any_longer() -> None:
+    with pytest.raises(TimedOut):
+        process.run(["sh", "-c", "while :; do echo word; sleep 0.01; done"], timeout=0.5)
+
+
+def test_what_is_given_and_said_slowly_arrives_whole() -> None:
     script = "read word; printf %s $word; sleep 0.1; printf ' %s' $word >&2; sleep 0.1; printf end"
     done = process.run(["sh", "-c", script], stdin=b"word\n")
     assert (done.stdout, done.stderr) == (b"wordend", b" word")
 
 
 @pytest.mark.parametrize("size", [0, 1, process.AT_ONCE, process.AT_ONCE + 1, 1 << 20])
-def test_a_program_that_is_slow_to_read_gets_all_of_it(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """`communicate` forgets what it has not written yet when it is called a second time."""
-    monkeypatch.setattr(process, "LOOK_SECONDS", 0.01)
+def test_a_program_that_is_slow_to_read_gets_all_of_it(size: int) -> None:
     reader = "import sys, time; time.sleep(0.1); print(len(sys.stdin.buffer.read()))"
     assert process.run([sys.executable, "-c", reader], stdin=b"x" * size, timeout=20).stdout == b"%d\n" % size
 
