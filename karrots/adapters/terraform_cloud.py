@@ -156,9 +156,16 @@ class CloudState:
     def adopt(self, file: Path, ask: Ask) -> None:
         """Send a state that Terraform could not send itself. Raises ToolFailed when it is not a later one."""
         self.say(f"sending the Terraform state left in {file} to {self.place}")
+        self._end_lock_of_the_dead(ask)
         done = ask(lambda program: terraform_argv.state_push(program, file))
         if done.status != 0:
             raise terraform_refusal.failed(done)
+
+    def _end_lock_of_the_dead(self, ask: Ask) -> None:
+        """Who could not send its state could not give its lock back either, most often, and `state push` would wait."""
+        lock = self.lock(ask)
+        if lock is not None and self._proof(lock):
+            self.free(StateHeld(self.place, lock, self.command, self.unlocking), ask)
 
     def lock(self, ask: Ask) -> LockInfo | None:
         """Who holds the lock now; None when nobody does."""

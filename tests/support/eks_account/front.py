@@ -34,18 +34,19 @@ XML = ("ec2", "iam", "sts", "s3", "autoscaling", "elasticloadbalancing")
 DENIED = {"": "AccessDeniedException", **dict.fromkeys(XML, "AccessDenied"), "ec2": "UnauthorizedOperation"}
 EXPIRED = {"": "ExpiredTokenException", **dict.fromkeys(XML, "ExpiredToken"), "ec2": "RequestExpired"}
 BUSY = {"": "ThrottlingException", **dict.fromkeys(XML, "Throttling"), "ec2": "RequestLimitExceeded", "s3": "SlowDown"}
+BUSY_STATUS = {"ec2": 503, "s3": 503, "eks": 429}
 
 
 @dataclass
 class Calls:
     """How often each action was asked for, as policies name it: `eks:CreateCluster`.
 
-    `expired`: every log-in has ended. `busy`: so many calls of a service are refused as too many.
+    `expired`: to these services every log-in has ended. `busy`: so many calls of a service are refused as too many.
     """
 
     seen: Counter[str] = field(default_factory=Counter)
     denied: set[str] = field(default_factory=set)
-    expired: bool = False
+    expired: frozenset[str] = frozenset()
     busy: Counter[str] = field(default_factory=Counter)
 
 
@@ -71,11 +72,11 @@ class _Request(BaseHTTPRequestHandler):
         service = self._service()
         action = f"{service}:{self._action(service, body)}"
         self.server.calls.seen[action] += 1
-        if self.server.calls.expired:
+        if service in self.server.calls.expired:
             self._send(_refused(service, EXPIRED, "The security token included in the request is expired"))
         elif self.server.calls.busy[service] > 0:
             self.server.calls.busy[service] -= 1
-            self._send(_refused(service, BUSY, "Rate exceeded"))
+            self._send(_refused(service, BUSY, "Rate exceeded", status=BUSY_STATUS.get(service, 400)))
         elif action in self.server.calls.denied:
             self._send(_refused(service, DENIED, f"User is not authorized to perform: {action}"))
         elif service == "servicequotas":
@@ -128,13 +129,13 @@ def _quota(body: bytes) -> Answer:
     return Answer(200, json.dumps({"Quota": {"QuotaCode": code, "Value": QUOTAS[code]}}).encode(), {})
 
 
-def _refused(service: str, codes: Mapping[str, str], text: str) -> Answer:
+def _refused(service: str, codes: Mapping[str, str], text: str, *, status: int = 403) -> Answer:
     code = codes.get(service, codes[""])
     if service in XML:
         error = f"<Error><Code>{code}</Code><Message>{text}</Message></Error>"
         root = {"ec2": "Response", "s3": ""}.get(service, "ErrorResponse")
         whole = f"<Errors>{error}</Errors>" if service == "ec2" else error
         body = f"<{root}>{whole}<RequestID>0</RequestID></{root}>" if root else whole
-        return Answer(400 if service == "s3" else 403, body.encode(), {"Content-Type": "text/xml"})
+        return Answer(status, body.encode(), {"Content-Type": "text/xml"})
     body = f'{{"__type": "{code}", "message": "{text}"}}'
-    return Answer(403, body.encode(), {"x-amzn-ErrorType": code})
+    return Answer(status, body.encode(), {"x-amzn-ErrorType": code})
