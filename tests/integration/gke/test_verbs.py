@@ -138,3 +138,16 @@ def test_a_destroy_tells_what_it_may_not_take_away(fleet: Fleet) -> None:
     assert "by hand" in told.err
     assert mine.left == {"disks"}
     assert list(fleet.account.compute) == [kept]
+
+
+def test_a_snapshot_that_is_kept_is_told_by_destroy_and_by_the_receipt(fleet: Fleet) -> None:
+    """Nothing on it says whose it is. Its disk did, and is gone at the second look: what was seen is remembered."""
+    mine = Planted(fleet.account, fleet.create("--ttl", "1d"))
+    kept = mine.snapshot(mine.disk(), labels={})
+    told = fleet.karrots("destroy", "qa", "--yes", expect=ExitCode.LEFTOVERS)
+    assert "snapshot: snapshot-" in told.err
+    assert "kept: somebody may count on it" in told.err
+    assert list(fleet.account.compute) == [kept]
+    receipt = fleet.karrots("destroy", "qa", "--yes", "--leave-doubtful", "-o", "json").document
+    assert [line.partition(" (")[0] for line in receipt["left"]] == [f"snapshot: {kept.rpartition('/')[2]}"]
+    assert list(fleet.account.compute) == [kept]
