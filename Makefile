@@ -8,10 +8,10 @@ PYTEST := $(BIN)/pytest
 CHECKOV := $(VENV)/checkov/bin/checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture replay clouds rights azurerm schemas docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture conformance replay clouds rights azurerm schemas docs dist engine clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the virtual environment
 
@@ -49,6 +49,9 @@ bench: $(READY) engine ## the figures, side by side with what one would use inst
 
 torture: $(READY) engine ## faults on purpose, about 20 minutes; N=5 does five times as many, CLASS= and SEED= choose
 	$(BIN)/python -m tests.torture $(CLASS) $(if $(N),--times $(N)) $(if $(SEED),--replay $(SEED))
+
+conformance: $(READY) ## what every provider must do, and its table: providers and cases
+	$(PYTEST) -n 2 tests/conformance
 
 replay: $(READY) ## every cloud's Terraform against recorded schemas, no cloud; ONLY=eks-pools chooses
 	$(BIN)/python -m tests.replay $(ONLY)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from karrots.adapters import aws_network, aws_roles
 from karrots.adapters.aws import Aws, items, tags_of, understood
 from karrots.adapters.aws_dns import entries
-from karrots.adapters.aws_things import ID, Found, Kind, Thing, Whose, described, once
+from karrots.adapters.aws_things import ID, SNAPSHOT, Found, Kind, Thing, Whose, described, once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -77,6 +77,17 @@ def _volumes(aws: Aws, whose: Whose) -> Iterator[Thing]:
             for it in found
             for tags in [tags_of(it)]
             if it.get("State") not in {"deleting", "deleted"}
+        )
+
+
+def _snapshots(aws: Aws, whose: Whose) -> Iterator[Thing]:
+    names = ("ebs.csi.aws.com/cluster-name", "eks:eks-cluster-name")
+    found = described(aws, whose, "describe_snapshots", "Snapshots", names, in_vpc=False)
+    with understood("ec2 DescribeSnapshots"):
+        yield from once(
+            Thing("snapshot", str(it["SnapshotId"]), tags.get(SNAPSHOT, ""), tags)
+            for it in found
+            for tags in [tags_of(it)]
         )
 
 
@@ -175,6 +186,7 @@ FINDERS: Mapping[Kind, Callable[[Aws, Whose], Iterator[Thing]]] = {
     "network interface": _interfaces,
     "security group": _security_groups,
     "volume": _volumes,
+    "snapshot": _snapshots,
     "DNS record": _dns_records,
     "OIDC provider": _oidc_providers,
     "launch template": _launch_templates,

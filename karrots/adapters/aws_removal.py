@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 # Somebody else was faster, or it is on its way.
 GONE = (
     "AccessPointNotFound", "InvalidGroup.NotFound", "InvalidInstanceID.NotFound", "InvalidLaunchTemplateId.NotFound",
-    "InvalidNetworkInterfaceID.NotFound", "InvalidVolume.NotFound", "LoadBalancerNotFound", "NoSuchEntity",
-    "ResourceNotFoundException", "TargetGroupNotFound", "InvalidPermission.NotFound", "NoSuchEntityException",
-    "InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound", "InvalidInternetGatewayID.NotFound",
-    "InvalidRouteTableID.NotFound", "InvalidSubnetID.NotFound", "InvalidVpcEndpointId.NotFound",
-    "InvalidVpcID.NotFound", "NatGatewayNotFound",
+    "InvalidNetworkInterfaceID.NotFound", "InvalidSnapshot.NotFound", "InvalidVolume.NotFound", "LoadBalancerNotFound",
+    "NoSuchEntity", "NoSuchEntityException", "ResourceNotFoundException", "TargetGroupNotFound",
+    "InvalidPermission.NotFound", "InvalidAllocationID.NotFound", "InvalidAssociationID.NotFound",
+    "InvalidInternetGatewayID.NotFound", "InvalidRouteTableID.NotFound", "InvalidSubnetID.NotFound",
+    "InvalidVpcEndpointId.NotFound", "InvalidVpcID.NotFound", "NatGatewayNotFound",
 )  # fmt: skip
 # It goes once something else has gone: it is asked for again.
-HELD = ("DependencyViolation", "InvalidNetworkInterface.InUse", "InvalidParameterValue", "ResourceInUse", "VolumeInUse",
-        "IncorrectState", "OperationNotPermitted", "InvalidIPAddress.InUse", "DeleteConflict",
-        "Gateway.NotAttached")  # fmt: skip
+HELD = ("DependencyViolation", "InvalidNetworkInterface.InUse", "InvalidSnapshot.InUse", "InvalidParameterValue",
+        "ResourceInUse", "VolumeInUse", "IncorrectState", "OperationNotPermitted", "InvalidIPAddress.InUse",
+        "DeleteConflict", "Gateway.NotAttached")  # fmt: skip
 # AWS would say no in words that mean something else: an address that a gateway still has is 'not yours', and one whose
 # VPC has no way out any more cannot be given back.
 AFTER: Mapping[Kind, Kind] = {"Elastic IP": "NAT gateway", "internet gateway": "Elastic IP"}
@@ -87,6 +87,7 @@ REMOVERS: Mapping[Kind, Callable[[Aws, Thing], object]] = {
     "network interface": lambda aws, it: aws.call("ec2", "delete_network_interface", NetworkInterfaceId=it.key),
     "security group": _security_group,
     "volume": lambda aws, it: aws.call("ec2", "delete_volume", VolumeId=it.key),
+    "snapshot": lambda aws, it: aws.call("ec2", "delete_snapshot", SnapshotId=it.key),
     "launch template": lambda aws, it: aws.call("ec2", "delete_launch_template", LaunchTemplateId=it.key),
     "log group": lambda aws, it: aws.call("logs", "delete_log_group", logGroupName=it.key),
     "DNS record": _dns_record,

@@ -11,6 +11,10 @@ to delete anything. The proof is the cluster's id, and it is one of these:
 
 A thing that bears the name and has none of these is in doubt: it is told, and left alone. What Terraform itself makes
 always bears the id, so of these kinds only the first counts.
+
+A snapshot is there to outlive what it was taken of. AWS Backup, Data Lifecycle Manager and Velero copy a volume's tags
+to their snapshots, so the id proves nothing: only one that the EBS CSI driver marked as its own, and that bears both
+name and id, is the cluster's.
 """
 
 from __future__ import annotations
@@ -49,11 +53,14 @@ MADE = (
     "karpenter.sh/nodepool", "karpenter.k8s.aws/cluster", "cluster.k8s.amazonaws.com/name",
     "node.k8s.amazonaws.com/instance_id", "eks:eks-cluster-name",
 )  # fmt: skip
+# On snapshots alone, and of none but those that the EBS CSI driver takes.
+# https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/tagging.md
+SNAPSHOT = "CSIVolumeSnapshotName"
 CNI = "aws-K8S-"  # how the VPC CNI describes its interfaces, also where it is too old to tag them
 
 Kind = Literal[
     "instance", "load balancer", "classic load balancer", "target group", "network interface", "security group",
-    "volume", "launch template", "log group", "DNS record", "OIDC provider",
+    "volume", "snapshot", "launch template", "log group", "DNS record", "OIDC provider",
     "NAT gateway", "Elastic IP", "VPC endpoint", "internet gateway", "subnet", "route table", "VPC", "role",
 ]  # fmt: skip
 # Terraform's alone: no controller makes any.
@@ -84,7 +91,7 @@ class Thing:
         return any(tag in self.tags for tag in MADE) or self.note.startswith(CNI) or self.kind == "DNS record"
 
     def __str__(self) -> str:
-        return self.name if self.name == self.key or not self.name else f"{self.key} ({self.name})"
+        return self.key if self.name in {"", self.key} else f"{self.key} ({self.name})"
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,8 @@ class Whose:
     def owns(self, thing: Thing) -> bool:
         if self.is_of_another(thing):
             return False
+        if thing.kind == "snapshot":
+            return SNAPSHOT in thing.tags and thing.tags.get(ID) == self.id and self.bears_name(thing)
         if thing.kind in TERRAFORMS or thing.tags.get(ID) == self.id:
             return thing.tags.get(ID) == self.id
         named = self.bears_name(thing) or (thing.vpc in self.vpcs and thing.note.startswith(CNI))
@@ -127,10 +136,11 @@ class Whose:
         return self.rival and thing.vpc not in self.vpcs
 
     def doubts(self, thing: Thing) -> bool:
-        """It may be ours: it bears the name, or lies in our VPC, and nothing says whose it is."""
+        """It may be ours: it bears name or id, or lies in our VPC, and nothing proves whose it is."""
         if self.owns(thing) or self.is_of_another(thing):
             return False
-        return thing.vpc in self.vpcs or (self.bears_name(thing) and not self.rival)
+        named = self.bears_name(thing) and not self.rival
+        return named or thing.vpc in self.vpcs or thing.tags.get(ID) == self.id
 
 
 @dataclass(frozen=True)

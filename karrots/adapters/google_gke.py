@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from karrots.adapters.google import Google
 
 ID = "karrots-id"
+CLUSTER = "karrots-cluster"
 ALIVE = ("RUNNING", "RECONCILING", "DEGRADED")
 # Of a token that does not say when it ends.
 GUESSED_SECONDS = 300.0

@@ -13,6 +13,10 @@ A name is not enough to delete anything, as a later cluster may bear it again. T
 
 A thing that bears the name and has none of these is in doubt: it is told, and left alone. So is what others put into
 our network.
+
+A snapshot is there to outlive its disk, and GKE's driver writes into it only what its VolumeSnapshotClass says. So it
+is the cluster's only if that driver took it and the class wrote both name and id into its labels. Any other snapshot of
+a disk of ours is in doubt.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from karrots.adapters import google_dns, google_marks
 from karrots.adapters.google import understood
 from karrots.adapters.google_errors import GoogleApiOff
-from karrots.adapters.google_gke import ID
+from karrots.adapters.google_gke import CLUSTER, ID
 from karrots.adapters.google_marks import CONTROLLERS, NAME_LABEL, OURS_ALONE
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 Kind = Literal[
     "forwarding rule", "target proxy", "URL map", "certificate", "backend service", "target pool", "health check",
     "network endpoint group", "address", "firewall rule", "instance group manager", "instance group", "instance",
-    "disk", "DNS record", "router", "subnetwork", "network", "service account",
+    "disk", "snapshot", "DNS record", "router", "subnetwork", "network", "service account",
 ]  # fmt: skip
 # In the order in which they can go; Compute's collections of each. What lies in no zone or region has its own list.
 COLLECTIONS: Mapping[Kind, tuple[str, ...]] = {
@@ -56,11 +60,12 @@ COLLECTIONS: Mapping[Kind, tuple[str, ...]] = {
     "instance group": ("instanceGroups",),
     "instance": ("instances",),
     "disk": ("disks",),
+    "snapshot": ("snapshots",),
     "router": ("routers",),
     "subnetwork": ("subnetworks",),
     "network": ("networks",),
 }
-GLOBAL = ("firewalls", "networks", "httpHealthChecks")
+GLOBAL = ("firewalls", "networks", "httpHealthChecks", "snapshots")
 NUMBERED = ("firewall rule", "subnetwork")
 OF_TERRAFORM = ("router", "subnetwork", "network", "service account")
 ORDER: tuple[Kind, ...] = (*COLLECTIONS, "DNS record", "service account")
@@ -69,7 +74,10 @@ NO_LINKS = ("selfLink", "network", "subnetwork", "subnetworks", "zone", "region"
 
 @dataclass(frozen=True)
 class Thing:
-    """`path` is what Compute's calls name it by, `number` its own id there; `points` are paths of what it refers to."""
+    """`path` is what Compute's calls name it by, `number` its own id there; `points` are paths of what it refers to.
+
+    `source` is the key of the disk that a snapshot was taken of.
+    """
 
     kind: Kind
     path: str
@@ -80,6 +88,7 @@ class Thing:
     note: str = ""
     tags: tuple[str, ...] = ()
     points: frozenset[str] = frozenset()
+    source: str = ""
     entry: Entry | None = None
 
     @property
@@ -103,7 +112,8 @@ class Thing:
 
     def __str__(self) -> str:
         told = google_marks.described(self.note)
-        parts = (told.get(f"kubernetes.io/created-for/pvc/{part}") for part in ("namespace", "name"))
+        of = "volumesnapshot" if self.kind == "snapshot" else "pvc"
+        parts = (told.get(f"kubernetes.io/created-for/{of}/{part}") for part in ("namespace", "name"))
         claim = "/".join(str(part) for part in parts if part)
         return f"{self.name} ({claim})" if claim else self.name
 
@@ -165,6 +175,9 @@ class Whose:
 
     def owns(self, thing: Thing, networks: frozenset[str]) -> bool:
         """By itself; kinship is found by `find`. `networks` are those made for this cluster."""
+        if thing.kind == "snapshot":
+            named = thing.labels.get(CLUSTER) == self.name
+            return named and thing.labels.get(ID) == self.id and google_marks.by_driver(thing.note)
         if thing.labels.get(ID) == self.id or self.made_for_it(thing):
             return True
         if self.is_of_another(thing):
@@ -174,8 +187,10 @@ class Whose:
         inside = thing.network in networks and (thing.by_controller or thing.kind in OF_TERRAFORM)
         return inside or thing.path in self.parts or thing.key in self.seen
 
-    def doubts(self, thing: Thing, networks: frozenset[str]) -> bool:
-        return thing.network in networks or (self.bears_name(thing) and not self.rival)
+    def doubts(self, thing: Thing, networks: frozenset[str], disks: frozenset[str]) -> bool:
+        """`disks` are keys of those that are ours, or were."""
+        named = self.bears_name(thing) and not self.rival
+        return named or thing.network in networks or thing.source in disks or thing.labels.get(ID) == self.id
 
     def _numbered(self, thing: Thing) -> set[tuple[str, str]]:
         """Names of machines and their groups are cut, and hold other digits."""
@@ -227,7 +242,8 @@ def told_apart(things: list[Thing], whose: Whose) -> Found:
     free = [thing for thing in things if thing.path not in others]
     ours = _with_kin([thing for thing in free if whose.owns(thing, networks)], free)
     left = [thing for thing in free if thing.path not in ours]
-    doubtful = [thing for thing in left if whose.doubts(thing, networks)]
+    disks = whose.seen | {thing.key for thing in things if thing.kind == "disk" and thing.path in ours}
+    doubtful = [thing for thing in left if whose.doubts(thing, networks, disks)]
     return Found(tuple(thing for thing in things if thing.path in ours), tuple(doubtful))
 
 
@@ -281,7 +297,13 @@ def _thing(kind: Kind, found: Answer, project: str) -> Thing:
         note=str(found.get("description") or ""),
         tags=tuple(str(tag) for tag in found.get("targetTags") or ()),
         points=frozenset([*_links(found), *_makers(found, project)]),
+        source=_source(found),
     )
+
+
+def _source(found: Answer) -> str:
+    disk = found.get("sourceDisk")
+    return f"{path_of(str(disk))}#{found.get('sourceDiskId', '')}" if disk else ""
 
 
 def _makers(found: Answer, project: str) -> Iterator[str]:

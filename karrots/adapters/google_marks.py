@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 NUMBER_LABEL = "goog-gke-cluster-id-base32"
 NAME_LABEL = "goog-k8s-cluster-name"
 PLACE_LABEL = "goog-k8s-cluster-location"
+MADE_BY = "storage.gke.io/created-by"
+DRIVER = "pd.csi.storage.gke.io"
 DIGITS = 8
 # Names that only a controller of one cluster gives. Gateways of several clusters are named gkemcg1-…, and are not here.
 OURS_ALONE = re.compile(r"k8s[12]?-|gkegw1-|a[0-9a-f]{31}$")
@@ -54,6 +56,14 @@ def described(note: str) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def by_driver(note: str) -> bool:
+    """Whether the driver of persistent disks made it.
+
+    https://github.com/kubernetes-sigs/gcp-compute-persistent-disk-csi-driver (pkg/parameters)
+    """
+    return described(note).get(MADE_BY) == DRIVER
 
 
 def words(name: str, note: str) -> frozenset[str]:

@@ -38,7 +38,7 @@ from karrots.adapters.terraform_lock import StateHeld
 from karrots.adapters.terraform_run import follow
 from karrots.adapters.terraform_store import UNSAVED, StateLocked
 from karrots.adapters.terraform_tool import Tool, locate
-from karrots.adapters.terraform_values import COVER, SUPPRESSED, Output, masked, outputs, provisioned
+from karrots.adapters.terraform_values import COVER, SUPPRESSED, Output, masked, outline, outputs, provisioned
 from karrots.errors import Diagnostic, ExitCode, Failed, KarrotsError, LoginNeeded, Refused, ToolFailed
 
 if TYPE_CHECKING:
@@ -123,14 +123,18 @@ class Root:
         self._grace = grace
         self._pid = 0
 
-    def init(self) -> None:
-        """The keeper's settings show in the process list: no secrets in them."""
+    def init(self, *, backend: bool = True) -> None:
+        """The keeper's settings show in the process list: no secrets in them.
+
+        Without `backend` no state is looked at.
+        """
         build = partial(
             terraform_argv.init,
             self.tool.path,
             json=self.tool.speaks_json_at_init,
             backend_config=self._state.settings if self._state else None,
             keep_lock_file=(self.folder / ".terraform.lock.hcl").exists(),
+            backend=backend,
         )
         with _one_init_at_a_time(Path(self._environment()["TF_PLUGIN_CACHE_DIR"])):
             self._locking("init", partial(build, lock_timeout="0s"))  # others want to init meanwhile
@@ -212,6 +216,11 @@ class Root:
     def show(self, plan: Plan | None = None) -> dict[str, Any]:
         """The plan, or the present state, as Terraform describes it in JSON, with sensitive values covered."""
         return masked(self._read(terraform_argv.show(self.tool.path, plan.file if plan else None)))
+
+    def outline(self, plan: Plan, region: str) -> dict[str, Any]:
+        """As `show`, and what refers to what, for a program that puts prices on it."""
+        document = self._read(terraform_argv.show(self.tool.path, plan.file))
+        return {**masked(document), "configuration": outline(document.get("configuration") or {}, region)}
 
     def provisioners(self, plan: Plan) -> tuple[str, ...]:
         """Addresses of resources in whose configuration a plan found commands to run."""

@@ -48,6 +48,7 @@ def init(
     keep_lock_file: bool = False,
     upgrade: bool = False,
     lock_timeout: str = "",
+    backend: bool = True,
 ) -> list[str]:
     """`keep_lock_file` makes a provider that `.terraform.lock.hcl` does not name an error."""
     return build(
@@ -61,6 +62,7 @@ def init(
         lockfile="readonly" if keep_lock_file else None,
         upgrade=flag(wanted=upgrade),
         lock_timeout=lock_timeout or LOCK_TIMEOUT,
+        backend=None if backend else False,
         backend_config=dict(backend_config or {}),
     )
 

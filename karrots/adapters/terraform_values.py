@@ -85,6 +85,39 @@ def _masked(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _without(secrets, value) for key, value in kept.items()}
 
 
+# In a plan's `configuration`: what is a name and never a value, and what holds values.
+_NAMES = ("address", "mode", "type", "name", "provider_config_key", "references")
+_VALUES = ("constant_value", "default", "variables", "outputs", "provisioners")
+
+
+def outline(configuration: Mapping[str, Any], region: str) -> dict[str, Any]:
+    """Of a plan's `configuration` what there is and what refers to what; of its values the providers' regions alone.
+
+    `region` is that of a provider which has it from a variable.
+    """
+    providers = configuration.get("provider_config") or {}
+    modules = _outlined(configuration.get("root_module") or {})
+    return {"provider_config": {key: _in(each, region) for key, each in providers.items()}, "root_module": modules}
+
+
+def _in(provider: Mapping[str, Any], region: str) -> dict[str, Any]:
+    own = (provider.get("expressions") or {}).get("region") or {}
+    said = str(own.get("constant_value") or region)
+    return {"name": str(provider.get("name", "")), "expressions": {"region": {"constant_value": said}}}
+
+
+def _outlined(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_outlined(item) for item in node if isinstance(item, (dict, list))]
+    found = {key: item for key, item in node.items() if key not in _VALUES}
+    inner = {key: _outlined(item) for key, item in found.items() if isinstance(item, (dict, list))}
+    return {**inner, **{key: item for key, item in found.items() if key in _NAMES and _is_name(item)}}
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
 def cover(value: Any, marks: Any) -> Any:
     """`value` with its secrets covered; `marks` is Terraform's tree of the same shape, with true at secrets."""
     if marks is False or marks is None or marks in ({}, []):

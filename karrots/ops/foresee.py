@@ -7,21 +7,24 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from karrots import files, places
-from karrots.adapters import terraform
+from karrots.adapters import infracost, terraform
+from karrots.errors import KarrotsError
 from karrots.fleet.record import State
 from karrots.pipeline import Pipeline
+from karrots.providers.base import Price
 from karrots.report.events import ChecksSeen, Noted, StepPlanned
 from karrots.steps import infrastructure, state
 from karrots.steps.preflight import expected, refuse_problems
 
 if TYPE_CHECKING:
-    from karrots.adapters.terraform import Plan
+    from karrots.adapters.terraform import Plan, Root
     from karrots.pipeline import Step
     from karrots.providers.base import Estimate
     from karrots.steps.context import Context
 
 ALONE = State(backend="local", key="")
 SHOWN = 5
+BY_CONTROLLERS = "what the cluster's controllers make"
 STATE_FILE = "terraform.tfstate"  # of Terraform's backend `local`
 
 
@@ -48,12 +51,11 @@ def foresee(steps: list[Step[Context]], visible: int, ctx: Context, *, found: bo
         looked = Pipeline(steps[:visible], ctx.run).dry_run(ctx)
         ctx.run.reporter.emit(ChecksSeen(tuple((c.what, c.ok, c.found, c.hint) for c in ctx.checks)))
         refuse_problems(ctx)
-        plan = planned_alone(ctx, held(ctx) if found else None)
+        plan, estimate = planned_alone(ctx, held(ctx) if found else None)
         ctx.run.write("looked")
     for step in steps[visible:]:
         looked.append(StepPlanned(step.name, step.title, needed=True, why=foreseen(step, plan)))
         ctx.run.reporter.emit(looked[-1])
-    estimate = ctx.provider.estimate(ctx.spec, ctx.record)
     for line in [] if estimate is None or found else costs_text(estimate):
         ctx.run.reporter.emit(Noted(line))
     return Planned(
@@ -71,8 +73,8 @@ def held(ctx: Context) -> bytes | None:
     return json.dumps(found).encode() if found else None
 
 
-def planned_alone(ctx: Context, present: bytes | None) -> Plan:
-    """In a folder of its own, with a copy of the state: nothing is locked, and nobody waits."""
+def planned_alone(ctx: Context, present: bytes | None) -> tuple[Plan, Estimate | None]:
+    """And its price. In a folder of its own, with a copy of the state: nothing is locked, and nobody waits."""
     folder = places.private_folder(ctx.run.folder / "plan")
     alone = replace(ctx, record=replace(expected(ctx), state=ALONE))
     infrastructure.lay_out(alone, folder)
@@ -82,10 +84,27 @@ def planned_alone(ctx: Context, present: bytes | None) -> Plan:
     root = terraform.Root(folder, terraform.locate(), login, infrastructure.narrator(ctx))
     try:
         root.init()
-        return root.plan()
+        plan = root.plan()
+        return plan, estimated(ctx, root, plan)
     finally:  # both hold what is secret in the cluster's state
         for name in (STATE_FILE, terraform.PLAN_FILE):
             files.remove(folder / name)
+
+
+def estimated(ctx: Context, root: Root, plan: Plan) -> Estimate | None:
+    """By Infracost, where that is here and answers; else by the provider's own price list."""
+    listed = ctx.provider.estimate(ctx.spec, ctx.record)
+    if listed is None or not infracost.ready():
+        return listed
+    try:
+        priced = infracost.price(root.outline(plan, ctx.record.region), root.folder)
+    except KarrotsError as error:
+        why = f"{error.message}: {error.why}" if isinstance(error, infracost.NoPrice) else error.message
+        ctx.run.note(f"{why}; the price below is a list's")
+        return listed
+    unpriced = (*(f"{kind}, billed by use" for kind in priced.by_use), *priced.unknown, BY_CONTROLLERS)
+    prices = tuple(Price(kind, hourly) for kind, hourly in priced.hourly.items())
+    return replace(listed, prices=prices, currency=priced.currency, source=infracost.NAME, unpriced=unpriced)
 
 
 def foreseen(step: Step[Context], plan: Plan) -> str:

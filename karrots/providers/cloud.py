@@ -72,6 +72,13 @@ def taken(record: Record, parent: Record, ask: Callable[[], Mapping[str, str]]) 
     return Check(what, ok=True, found=found or f"nothing of '{parent.name}' fits: what content leaves open is new")
 
 
+# Of snapshots that are in doubt, whatever marks them.
+KEPT = (
+    "kept: somebody may count on it, and nothing proves that the cluster's own storage driver took it for the cluster, "
+    "so look at it and delete it by hand"
+)
+
+
 def by_kind(things: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     """Of pairs of kind and key, as a Footprint holds them."""
     held: dict[str, tuple[str, ...]] = {}

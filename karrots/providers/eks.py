@@ -30,7 +30,7 @@ from karrots.providers.base import (
     Part,
     Swept,
 )
-from karrots.providers.cloud import asked, by_kind, identity_variables
+from karrots.providers.cloud import KEPT, asked, by_kind, identity_variables
 from karrots.providers.eks_defaults import living
 from karrots.providers.eks_strangers import EKS_CLUSTER, UNWRITTEN, known_to
 from karrots.providers.releasing import release
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from karrots.adapters.aws_things import Thing
     from karrots.adapters.kube import Kube
     from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
@@ -271,7 +272,11 @@ def _left(aws: Aws, record: Record, found: Found) -> Iterator[Leftover]:
     if alive is not None:
         yield Leftover(EKS_CLUSTER, f"{alive.name} ({alive.status})")
     yield from (Leftover(it.kind, str(it)) for it in found.ours)
-    yield from (Leftover(it.kind, f"{it} ({DOUBT})", doubtful=True) for it in found.doubtful)
+    yield from (Leftover(it.kind, f"{it} ({_doubt(it)})", doubtful=True) for it in found.doubtful)
+
+
+def _doubt(thing: Thing) -> str:
+    return KEPT if thing.kind == "snapshot" else DOUBT
 
 
 def reclaim(

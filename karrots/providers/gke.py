@@ -31,7 +31,7 @@ from karrots.providers.base import (
     Part,
     Swept,
 )
-from karrots.providers.cloud import asked, by_kind, identity_variables
+from karrots.providers.cloud import KEPT, asked, by_kind, identity_variables
 from karrots.providers.gke_defaults import living
 from karrots.providers.releasing import release
 from karrots.providers.tainted import addresses, tainted
@@ -275,7 +275,11 @@ def _left(google: Google, record: Record, found: Found) -> Iterator[Leftover]:
     if alive is not None:
         yield Leftover("GKE cluster", f"{alive.name} ({alive.status})")
     yield from (Leftover(it.kind, str(it)) for it in found.ours)
-    yield from (Leftover(it.kind, f"{it} ({DOUBT})", doubtful=True) for it in found.doubtful)
+    yield from (Leftover(it.kind, f"{it} ({_doubt(it)})", doubtful=True) for it in found.doubtful)
+
+
+def _doubt(thing: Thing) -> str:
+    return KEPT if thing.kind == "snapshot" else DOUBT
 
 
 def reclaim(

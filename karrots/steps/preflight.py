@@ -15,7 +15,7 @@ from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
-from karrots.steps import state_check
+from karrots.steps import root_check, state_check
 from karrots.steps.content import committed, errors_of, findings
 from karrots.steps.syncing import git_of, manifest_of
 
@@ -59,21 +59,22 @@ def refuse_problems(ctx: Context) -> None:
 
 
 def checks(ctx: Context) -> list[Check]:
-    """What is far away is asked for while what is here is looked at."""
+    """What is far away, or takes a program its time, is asked for while what is here is looked at."""
     parent, record = ctx.workspace.parent_of(ctx.record), expected(ctx)
     far: tuple[Callable[[], list[Check]], ...] = (
         lambda: ctx.provider.preflight(ctx.spec, record, ctx.section, parent),
         lambda: state_check.reachable(ctx),
         lambda: flux_git(ctx),
+        lambda: root_check.valid(ctx),
     )
     with ThreadPoolExecutor(len(far)) as pool:
         asked = [pool.submit(ask) for ask in far]
         here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
         inside = [*flux_components(ctx), *content(ctx)]
-        cloud, state, git = (each.result() for each in asked)
+        cloud, state, git, root = (each.result() for each in asked)
         if any(row.login and not row.ok for row in cloud):
             state = []  # what it says to somebody who is not logged in is not about the state
-        return [*here, *cloud, *state, *git, *inside]
+        return [*here, *cloud, *state, *git, *root, *inside]
 
 
 def expected(ctx: Context) -> Record:

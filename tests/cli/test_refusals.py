@@ -61,6 +61,18 @@ def test_a_protected_cluster_is_not_destroyed(fleet: Fleet, refused: Refusal) ->
     assert "policies.protected" in told.err
 
 
+@pytest.mark.parametrize("words", [("create",), ("branch", "feature/x")], ids=" ".join)
+def test_an_ejected_root_that_is_not_valid(
+    words: tuple[str, ...], fleet: Fleet, karrots: CommandLine, refused: Refusal
+) -> None:
+    """Before a name is claimed or a branch is made: `refused` looks that no ref has moved."""
+    karrots("eject", cwd=fleet.qa)
+    fleet.commit({"clusters/qa/terraform/own.tf": 'output "x" {\n  value = var.nothing\n}\n'})
+    told = refused(*words, code=ExitCode.PREFLIGHT_FAILED).err
+    assert "Terraform root: clusters/qa/terraform/own.tf:2: Reference to undeclared input variable" in told
+    assert "edit clusters/qa/terraform/own.tf:2, then: git commit -a" in told
+
+
 def test_the_parent_of_a_live_branch_is_not_destroyed(fleet: Fleet, refused: Refusal) -> None:
     parent = fleet.known("qa")
     fleet.known("story", parent=Parent(name="qa", id=parent.id, commit="0" * 40))

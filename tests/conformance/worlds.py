@@ -113,7 +113,8 @@ class AwsAccount:
     def plant_others(self, record: Record) -> None:
         self._surroundings(self.record(f"{record.name}-two")).all(self._zone)
         other = self._surroundings(self.record(record.name))
-        for kind in ("security_group", "instance", "interface", "volume", "launch_template", "oidc_provider"):
+        own = ("security_group", "instance", "interface", "volume", "snapshot", "launch_template", "oidc_provider")
+        for kind in own:
             getattr(other, kind)()
         other.made_by_terraform()
 
@@ -127,6 +128,7 @@ class AwsAccount:
     def inventory(self) -> Mapping[str, int]:
         asked = {
             "volume": ("ec2", "describe_volumes", "Volumes"),
+            "snapshot": ("ec2", "describe_snapshots", "Snapshots"),
             "launch template": ("ec2", "describe_launch_templates", "LaunchTemplates"),
             "load balancer": ("elbv2", "describe_load_balancers", "LoadBalancers"),
             "target group": ("elbv2", "describe_target_groups", "TargetGroups"),

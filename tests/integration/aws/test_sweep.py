@@ -63,6 +63,7 @@ def alive(aws: Aws, whose: Planted) -> set[str]:
         ],
         "security group": [it["GroupId"] for it in aws.call("ec2", "describe_security_groups")["SecurityGroups"]],
         "volume": [it["VolumeId"] for it in aws.call("ec2", "describe_volumes")["Volumes"]],
+        "snapshot": [it["SnapshotId"] for it in aws.call("ec2", "describe_snapshots")["Snapshots"]],
         "launch template": [
             it["LaunchTemplateId"] for it in aws.call("ec2", "describe_launch_templates")["LaunchTemplates"]
         ],
@@ -112,7 +113,7 @@ def test_exactly_ours_are_found_and_deleted(aws: Aws) -> None:
         each.all(zone)
     things[2].keys = {}
     for plant in ("security_group", "load_balancer", "classic_load_balancer", "target_group", "instance", "interface",
-                  "volume", "launch_template", "oidc_provider"):  # fmt: skip
+                  "volume", "snapshot", "launch_template", "oidc_provider"):  # fmt: skip
         getattr(things[2], plant)()
     things[2].records(zone)
     things[2].made_by_terraform()
@@ -154,6 +155,37 @@ def test_a_name_alone_is_only_told_where_nothing_proves_whose_it_is(aws: Aws) ->
     assert all("by hand" in item.name for item in swept.left)
     eks.reclaim(ours, Footprint(), None)
     assert left(ours) == {"load balancer", "volume", "log group"}
+
+
+# What copies a volume's tags to its snapshots (AWS Backup, Data Lifecycle Manager, Velero) copies the id too.
+OF_A_BACKUP: dict[str, str | None] = {"CSIVolumeSnapshotName": None, "CSIVolumeName": "pvc-1"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [OF_A_BACKUP, {ID: None}, {"ebs.csi.aws.com/cluster-name": None}],
+    ids=["by a backup", "without the id", "without the name"],
+)
+def test_a_snapshot_that_lacks_a_mark_is_told_and_left(aws: Aws, changes: dict[str, str | None]) -> None:
+    """Also when it was seen while the cluster lived: what is kept of a cluster is kept on purpose."""
+    ours = record("qa")
+    mine = surroundings(aws, ours, 20, marked=True)
+    planted.cluster(aws, "qa", ours.id, mine.subnets)
+    mine.snapshot(**changes)
+    footprint = eks.footprint(ours, None)
+    aws.call("eks", "delete_cluster", name="qa")
+    eks.reclaim(ours, footprint, None)
+    told = [it for it in eks.sweep(ours, footprint, None).left if it.kind == "snapshot"]
+    assert len(told) == 1
+    assert told[0].doubtful
+    assert told[0].name.startswith(mine.keys["snapshot"])
+    assert "by hand" in told[0].name
+    assert alive(aws, mine) == {"snapshot"}
+
+
+def test_a_snapshot_of_another_id_is_not_told(aws: Aws) -> None:
+    surroundings(aws, record("qa"), 20, marked=True).snapshot()
+    assert "snapshot" not in left(record("qa"))
 
 
 def test_what_was_seen_while_the_cluster_lived_is_its_own(aws: Aws) -> None:

@@ -125,6 +125,46 @@ def test_a_disk_that_bears_the_name_alone_is_told_and_left(account: Account) -> 
     assert len(mine.left) == 1
 
 
+def test_a_snapshot_of_our_disk_that_its_class_did_not_mark_is_told_and_left(account: Account) -> None:
+    """Its driver says nothing of the cluster by itself. The disk, seen when the destroy began, tells whose it was."""
+    ours = record()
+    mine, other = Planted(account, ours), Planted(account, record("qa-two"))
+    kept = mine.snapshot(mine.disk(), labels={})
+    other.snapshot(other.disk(), labels={})
+    footprint = gke.footprint(ours, None)
+    gke.reclaim(ours, footprint, None)
+    swept = gke.sweep(ours, footprint, None)
+    assert [(it.kind, it.doubtful) for it in swept.left] == [("snapshot", True)]
+    assert swept.left[0].name.startswith(f"{kept.rpartition('/')[2]} (shop/nightly) (kept: ")
+    assert mine.left == {"snapshots"}
+    assert other.left == {"disks", "snapshots"}
+
+
+@pytest.mark.parametrize("lost", ["karrots-cluster", "karrots-id", "the driver"])
+def test_a_snapshot_that_lacks_a_mark_is_told_and_left(account: Account, lost: str) -> None:
+    ours = record()
+    mine = Planted(account, ours)
+    labels = {"karrots-cluster": "qa", "karrots-id": ours.id.lower()}
+    by = "somebody" if lost == "the driver" else "pd.csi.storage.gke.io"
+    marks = {name: value for name, value in labels.items() if name != lost}
+    mine.snapshot(mine.disk(), labels=marks, by=by)
+    footprint = gke.footprint(ours, None)
+    gke.reclaim(ours, footprint, None)
+    assert mine.left == {"snapshots"}
+    assert [name.partition("(")[2].startswith("shop/nightly) (kept") for name in told(ours, footprint)] == [True]
+
+
+def test_a_snapshot_of_a_disk_that_only_had_the_name_is_not_told(account: Account) -> None:
+    """Another disk of that path, with another number."""
+    ours = record()
+    mine = Planted(account, ours)
+    disk = mine.disk()
+    seen = Footprint({"disks": (f"{disk}#1",)})
+    account.compute[disk]["labels"] = {}
+    mine.snapshot(disk, labels={})
+    assert told(ours, seen) == []
+
+
 def test_what_was_seen_while_the_cluster_lived_is_its_own(account: Account) -> None:
     """In the parent's network, without a label on anything: GKE's number and the footprint are the proof."""
     parent, ours = Planted(account, record("main")), record()
@@ -241,7 +281,7 @@ def test_draining_takes_load_balancers_and_leaves_what_terraform_and_gke_made(ac
     while gke.drain(ours, None, None):
         pass
     kept = {"networks", "subnetworks", "routers", "firewalls", "instanceGroupManagers", "instances", "disks"}
-    assert mine.left == kept
+    assert mine.left == kept | {"snapshots"}
     rules = [path.rpartition("/")[2] for path in account.compute if "firewalls" in path]
     assert rules == [f"gke-qa-{mine.number[:8]}-all"]
     assert len(account.accounts) == 2

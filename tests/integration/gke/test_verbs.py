@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from karrots import places
 from karrots.errors import ExitCode
+from tests.support import infracost, repositories
 from tests.support.gke_account.account import PROJECT, REGION
 from tests.support.gke_account.planted import Planted
 from tests.support.played_fleet import PlayedFleet, played_fleet
@@ -42,11 +45,59 @@ def test_a_dry_run_says_what_was_looked_at_and_what_it_costs(fleet: Fleet) -> No
     assert "2026-11" in told["costs"]["source"]
 
 
+def test_infracost_says_the_price_where_it_is_there(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced = infracost.answer(
+        infracost.resource("google_container_cluster.cluster", "0.1"),
+        infracost.resource('google_container_node_pool.pool["default"]', "0.268"),
+        infracost.resource("google_compute_router_nat.nat", None),
+    )
+    heard = infracost.install(tmp_path / "it", monkeypatch, json.dumps(priced))
+    costs = fleet.karrots("create", "--dry-run", "-o", "json").document["costs"]
+    assert (costs["source"], costs["hourly"], costs["minutes"][0] > 0) == ("Infracost", 0.368, True)
+    assert "google_compute_router_nat, billed by use" in costs["unpriced"]
+
+    plan = infracost.plan_of(heard)
+    pool = next(it for it in plan["planned_values"]["root_module"]["resources"] if "node_pool" in it["type"])
+    assert pool["values"]["node_config"][0]["machine_type"] == "e2-standard-4"
+    assert plan["configuration"]["provider_config"]["google"]["expressions"]["region"] == {"constant_value": REGION}
+    assert "variables" not in plan, "of these Terraform does not say which are secret"
+    assert list(places.runs().rglob("infracost-plan.json")) == []
+    told = fleet.karrots("create", "--dry-run")
+    assert "costs about 0.37 USD an hour" in told.err
+    assert "(Infracost; without " in told.err
+
+
+def test_a_list_says_the_price_where_infracost_cannot(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infracost.install(tmp_path / "it", monkeypatch, "", ends="echo 'no key' >&2; exit 1")
+    told = fleet.karrots("create", "--dry-run")
+    assert "Infracost gave no price: no key; the price below is a list's" in told.err
+    assert "2026-11" in told.err
+
+
 def test_what_preflight_finds_stops_it_before_anything_is_made(fleet: Fleet) -> None:
     fleet.account.apis.discard("dns")
     told = fleet.karrots("create", expect=ExitCode.PREFLIGHT_FAILED)
     assert f"gcloud services enable dns.googleapis.com --project {PROJECT}" in told.err
     fleet.karrots("show", "qa", expect=ExitCode.NOT_FOUND)
+
+
+def test_an_ejected_root_that_is_not_valid_stops_it_before_anything_is_claimed(fleet: Fleet) -> None:
+    """The provider's schema says what is wrong, and nobody was asked for the state."""
+    before = fleet.account.inventory()
+    fleet.karrots("eject")
+    file = fleet.directory / "terraform/cluster.tf"
+    line = 1 + file.read_text().splitlines().index('resource "google_container_cluster" "cluster" {')
+    opened = '"google_container_cluster" "cluster" {'
+    file.write_text(file.read_text().replace(opened, f"{opened}\n  nmae = 1"))
+    repositories.commit(fleet.directory.parents[1], {"README.md": "A root of our own\n"})
+    told = fleet.karrots("create", expect=ExitCode.PREFLIGHT_FAILED)
+    assert f"Terraform root: clusters/qa/terraform/cluster.tf:{line + 1}: Unsupported argument" in told.err
+    fleet.karrots("show", "qa", expect=ExitCode.NOT_FOUND)
+    assert fleet.account.inventory() == before
 
 
 def test_from_create_to_the_receipt(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,4 +137,17 @@ def test_a_destroy_tells_what_it_may_not_take_away(fleet: Fleet) -> None:
     assert "pvc-old" in told.err
     assert "by hand" in told.err
     assert mine.left == {"disks"}
+    assert list(fleet.account.compute) == [kept]
+
+
+def test_a_snapshot_that_is_kept_is_told_by_destroy_and_by_the_receipt(fleet: Fleet) -> None:
+    """Nothing on it says whose it is. Its disk did, and is gone at the second look: what was seen is remembered."""
+    mine = Planted(fleet.account, fleet.create("--ttl", "1d"))
+    kept = mine.snapshot(mine.disk(), labels={})
+    told = fleet.karrots("destroy", "qa", "--yes", expect=ExitCode.LEFTOVERS)
+    assert "snapshot: snapshot-" in told.err
+    assert "kept: somebody may count on it" in told.err
+    assert list(fleet.account.compute) == [kept]
+    receipt = fleet.karrots("destroy", "qa", "--yes", "--leave-doubtful", "-o", "json").document
+    assert [line.partition(" (")[0] for line in receipt["left"]] == [f"snapshot: {kept.rpartition('/')[2]}"]
     assert list(fleet.account.compute) == [kept]

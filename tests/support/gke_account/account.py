@@ -304,8 +304,9 @@ class Account:
 
 
 def _uses(thing: dict[str, Any], path: str) -> bool:
-    """A target pool lets its machines go."""
-    kept = {key: value for key, value in thing.items() if key not in {"selfLink", "instances", "metadata"}}
+    """A target pool lets its machines go, and a snapshot its disk."""
+    free = {"selfLink", "instances", "metadata", "sourceDisk"}
+    kept = {key: value for key, value in thing.items() if key not in free}
     return f'{HOST}{path}"' in json.dumps(kept)
 
 

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from tests.support.gke_account.account import Account
 
 ZONE = ZONES[0]
+DRIVER = "pd.csi.storage.gke.io"
 EVERY_KIND = {
     "forwarding rule": 3, "target proxy": 3, "URL map": 2, "certificate": 1, "backend service": 2, "target pool": 1,
     "health check": 3, "network endpoint group": 2, "address": 1, "firewall rule": 4, "instance group manager": 1,
-    "instance": 1, "disk": 2, "DNS record": 4, "router": 1, "subnetwork": 1, "network": 1, "service account": 2,
+    "instance": 1, "disk": 2, "snapshot": 1, "DNS record": 4, "router": 1, "subnetwork": 1, "network": 1,
+    "service account": 2,
 }  # fmt: skip
 
 
@@ -76,6 +78,7 @@ class Planted:
         self.service_balancer()
         self.gateway()
         self.disk()
+        self.snapshot()
         self.records(zone)
 
     def own_network(self) -> None:
@@ -165,12 +168,24 @@ class Planted:
         paths = self.make(f"regions/{REGION}/urlMaps/{end}", defaultService=HOST + backend, description=note)
         self.make(f"regions/{REGION}/targetHttpProxies/{end}", urlMap=HOST + paths, description=note)
 
-    def disk(self) -> None:
+    def disk(self) -> str:
         name = f"pvc-{self.number[:8]}-{self.number[8:12]}"
         note = {f"kubernetes.io/created-for/pvc/{part}": value for part, value in
                 (("namespace", "shop"), ("name", "data"))}  # fmt: skip
         note["storage.gke.io/created-by"] = "pd.csi.storage.gke.io"
-        self.make(f"zones/{ZONE}/disks/{name}", labels=self.labels, description=json.dumps(note))
+        return self.make(f"zones/{ZONE}/disks/{name}", labels=self.labels, description=json.dumps(note))
+
+    def snapshot(self, of: str = "", labels: Mapping[str, str] | None = None, by: str = DRIVER) -> str:
+        """As the driver takes one, with the labels that its class says: both name and id. `of` is a disk's path."""
+        note = {f"kubernetes.io/created-for/volumesnapshot/{part}": value for part, value in
+                (("namespace", "shop"), ("name", "nightly"))}  # fmt: skip
+        note["storage.gke.io/created-by"] = by
+        own = {name: value for name, value in tags(self.record).items() if name in {"karrots-cluster", "karrots-id"}}
+        disk = {"sourceDisk": HOST + of, "sourceDiskId": self.account.compute[of]["id"]} if of else {}
+        return self.make(
+            f"global/snapshots/snapshot-{self.number[:8]}-{len(self.made)}", labels=own if labels is None else labels,
+            description=json.dumps(note), **disk,
+        )  # fmt: skip
 
     def records(self, zone: str) -> None:
         """As external-dns writes them: the record, and beside it who made it."""

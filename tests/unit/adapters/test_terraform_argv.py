@@ -28,6 +28,10 @@ def test_init_with_everything() -> None:
     ]  # fmt: skip
 
 
+def test_init_without_a_state() -> None:
+    assert build.init(PROGRAM, backend=False)[-2:] == ["-lock-timeout=5m", "-backend=false"]
+
+
 def test_plan_by_default() -> None:
     assert build.plan(PROGRAM, Path("/run/one/karrots.tfplan"))[1:] == [
         "plan", "-input=false", "-no-color", "-json", "-detailed-exitcode", "-lock-timeout=5m", "-parallelism=20",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from karrots.adapters.terraform_values import COVER, Output, cover, masked, outputs, provisioned
+from karrots.adapters.terraform_values import COVER, Output, cover, masked, outline, outputs, provisioned
 from karrots.errors import Failed
 
 
@@ -139,3 +139,46 @@ def test_what_has_commands_to_run() -> None:
         "module.one.module.deep.terraform_data.loud",
     ]
     assert list(provisioned({})) == []
+
+
+CONFIGURATION: dict[str, Any] = {
+    "provider_config": {
+        "aws": {"name": "aws", "expressions": {"region": {"references": ["var.region"]}}},
+        "aws.old": {"name": "aws", "alias": "old", "expressions": {
+            "region": {"constant_value": "us-east-1"}, "secret_key": {"constant_value": "hush"}}},
+    },
+    "root_module": {
+        "variables": {"password": {"default": {"name": "hush"}}},
+        "outputs": {"x": {"expression": {"constant_value": "hush"}}},
+        "resources": [{
+            "address": "aws_eks_node_group.fixed", "mode": "managed", "type": "aws_eks_node_group", "name": "fixed",
+            "provider_config_key": "aws", "schema_version": 0,
+            "expressions": {
+                "launch_template": [{"id": {"references": ["aws_launch_template.nodes", "each.key"]},
+                                     "name": {"constant_value": "hush"}}],
+                "tags": {"constant_value": {"name": "hush", "references": ["hush"]}},
+            },
+            "provisioners": [{"type": "local-exec", "expressions": {"command": {"constant_value": "hush"}}}],
+        }],
+        "module_calls": {"net": {"source": "./hush", "module": {"resources": [{"address": "aws_vpc.x"}]}}},
+    },
+}  # fmt: skip
+
+
+def test_an_outline_has_what_refers_to_what_and_no_value() -> None:
+    told = outline(CONFIGURATION, "eu-central-1")
+    assert "hush" not in json.dumps(told)
+    (found,) = told["root_module"]["resources"]
+    assert found["provider_config_key"] == "aws"
+    assert found["expressions"]["launch_template"] == [
+        {"id": {"references": ["aws_launch_template.nodes", "each.key"]}, "name": {}}
+    ]
+    inside = told["root_module"]["module_calls"]["net"]["module"]["resources"]
+    assert inside == [{"address": "aws_vpc.x"}]
+
+
+def test_an_outline_says_where_each_provider_is() -> None:
+    told = outline(CONFIGURATION, "eu-central-1")["provider_config"]
+    regions = {key: each["expressions"]["region"]["constant_value"] for key, each in told.items()}
+    assert regions == {"aws": "eu-central-1", "aws.old": "us-east-1"}
+    assert outline({}, "x") == {"provider_config": {}, "root_module": {}}
