@@ -54,6 +54,14 @@ class Subscription:
 
 
 @dataclass(frozen=True)
+class Service:
+    """Whether the subscription may use it, and the regions that have it, by type of resource in small letters."""
+
+    registered: bool
+    places: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Machine:
     """A size as the region has it. `zones` are those it can be had in; `refused` is why this subscription cannot."""
 
@@ -147,13 +155,21 @@ def regions(azure: Azure) -> set[str]:
         }
 
 
-def registered(azure: Azure) -> dict[str, bool]:
-    """Each resource provider by its name in small letters, and whether the subscription may use it."""
+def services(azure: Azure) -> dict[str, Service]:
+    """What Azure calls resource providers, each by its name in small letters."""
     with understood("GET providers"):
         return {
-            str(it["namespace"]).lower(): it.get("registrationState") == "Registered"
+            str(it["namespace"]).lower(): Service(
+                it.get("registrationState") == "Registered",
+                {str(kind["resourceType"]).lower(): _places(kind) for kind in it.get("resourceTypes") or ()},
+            )
             for it in azure.pages(f"{azure.path}/providers", RESOURCES)
         }
+
+
+def _places(found: Answer) -> frozenset[str]:
+    """Here regions are called as people read them: West Europe."""
+    return frozenset(str(it).lower().replace(" ", "") for it in found.get("locations") or ())
 
 
 def rights(azure: Azure, scope: str = "") -> Rights:

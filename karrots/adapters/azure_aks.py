@@ -66,6 +66,7 @@ class Pool:
     spot: bool = False
     zones: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _pool(found: Any) -> Pool:
         spot=_text(found.scale_set_priority) == "Spot",
         zones=tuple(str(zone) for zone in found.availability_zones or ()),
         labels={str(key): str(value) for key, value in (found.node_labels or {}).items()},
+        tags={str(key): str(value) for key, value in (found.tags or {}).items()},
     )
 
 

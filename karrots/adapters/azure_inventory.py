@@ -122,8 +122,7 @@ class Whose:
 
     @property
     def mark(self) -> str:
-        """What our roles say of themselves; templates/aks/identities.tf writes it."""
-        return f"{ID}={self.id}"
+        return mark(self.id)
 
     def bears_name(self, thing: Thing) -> bool:
         managed = thing.tags.get(MANAGED_NAME) == self.name and self._is_managed(thing)
@@ -148,6 +147,11 @@ class Whose:
         if self.owns(thing) or self.is_of_another(thing):
             return False
         return thing.tags.get(ID) == self.id or (self.bears_name(thing) and not self.rival)
+
+
+def mark(cluster_id: str) -> str:
+    """What a cluster's roles say of themselves; templates/aks/identities.tf writes it."""
+    return f"{ID}={cluster_id}"
 
 
 @dataclass(frozen=True)
@@ -251,15 +255,28 @@ def _dns_records(azure: Azure, whose: Whose) -> Iterator[Thing]:
 
 def _role_assignments(azure: Azure, whose: Whose) -> Iterator[Thing]:
     """Those of our own groups go with them, and are not told."""
-    path = f"{azure.path}/providers/Microsoft.Authorization/roleAssignments"
     with understood("GET roleAssignments"):
-        for it in azure.pages(path, AUTHORIZATION):
+        for it in _assignments(azure):
             said = it["properties"]
             ours = said.get("description") == whose.mark or str(said["principalId"]).lower() in whose.principals
             thing = Thing("role assignment", str(it["id"]), f"of {said['principalId']} at {said['scope']}",
                           {ID: whose.id}, AUTHORIZATION)  # fmt: skip
             if ours and thing.group not in whose.groups:
                 yield thing
+
+
+def _assignments(azure: Azure) -> Iterator[Answer]:
+    return azure.pages(f"{azure.path}/providers/Microsoft.Authorization/roleAssignments", AUTHORIZATION)
+
+
+def marked_roles(azure: Azure, cluster_id: str) -> dict[str, str]:
+    """Where each role is given that says the id, by the id of its assignment."""
+    with understood("GET roleAssignments"):
+        return {
+            str(it["id"]): str(it["properties"]["scope"])
+            for it in _assignments(azure)
+            if it["properties"].get("description") == mark(cluster_id)
+        }
 
 
 def _federated_credentials(azure: Azure, whose: Whose) -> Iterator[Thing]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from karrots import clock
@@ -32,6 +32,7 @@ class NodePool:
     least: int | None
     most: int | None
     troubles: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Cluster:
     pools: tuple[NodePool, ...] = ()
     groups: tuple[str, ...] = ()
     troubles: tuple[str, ...] = ()
+    autopilot: bool = False
 
     @property
     def answers(self) -> bool:
@@ -118,6 +120,7 @@ def _cluster(project: str, found: Any) -> Cluster:
         pools=tuple(_pool(it) for it in found.node_pools),
         groups=tuple(url for it in found.node_pools for url in it.instance_group_urls),
         troubles=_troubles(found),
+        autopilot=found.autopilot.enabled,
     )
 
 
@@ -132,6 +135,7 @@ def _pool(found: Any) -> NodePool:
         least=scaling.total_min_node_count if scaling.enabled else None,
         most=scaling.total_max_node_count if scaling.enabled else None,
         troubles=_troubles(found),
+        labels=dict(found.config.resource_labels),
     )
 
 

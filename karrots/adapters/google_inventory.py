@@ -25,6 +25,7 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from karrots.adapters import google_dns, google_marks
@@ -34,7 +35,7 @@ from karrots.adapters.google_gke import CLUSTER, ID
 from karrots.adapters.google_marks import CONTROLLERS, NAME_LABEL, OURS_ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from karrots.adapters.google import Answer, Google
     from karrots.adapters.google_dns import Entry
@@ -76,7 +77,7 @@ NO_LINKS = ("selfLink", "network", "subnetwork", "subnetworks", "zone", "region"
 class Thing:
     """`path` is what Compute's calls name it by, `number` its own id there; `points` are paths of what it refers to.
 
-    `source` is the key of the disk that a snapshot was taken of.
+    `source` is the key of the disk that a snapshot was taken of; `parts` are names of what is in it: a router's NATs.
     """
 
     kind: Kind
@@ -90,6 +91,7 @@ class Thing:
     points: frozenset[str] = frozenset()
     source: str = ""
     entry: Entry | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -215,16 +217,21 @@ class Found:
     doubtful: tuple[Thing, ...]
 
 
-def find(google: Google, whose: Whose) -> Found:
-    """Everything, of all kinds: one proves another. Each kind is asked for in a thread of its own."""
-    finders: list[Callable[[], Iterator[Thing]]] = [
-        *(lambda kind=kind: _of_kind(google, kind) for kind in COLLECTIONS),
-        lambda: _dns_records(google, whose),
-        lambda: _accounts(google),
-    ]
+def find(google: Google, whose: Whose, kinds: Sequence[Kind] = ()) -> Found:
+    """Everything, of all kinds: one proves another. What Terraform makes is proved without the other kinds.
+
+    Each kind is asked for in a thread of its own.
+    """
+    finders = [_finder(google, whose, kind) for kind in kinds or ORDER]
     with ThreadPoolExecutor(max_workers=len(finders)) as pool:
         things = [thing for found in pool.map(_there, finders) for thing in found]
     return told_apart(things, whose)
+
+
+def _finder(google: Google, whose: Whose, kind: Kind) -> Callable[[], Iterator[Thing]]:
+    if kind == "DNS record":
+        return partial(_dns_records, google, whose)
+    return partial(_accounts, google) if kind == "service account" else partial(_of_kind, google, kind)
 
 
 def _there(finder: Callable[[], Iterator[Thing]]) -> list[Thing]:
@@ -298,6 +305,7 @@ def _thing(kind: Kind, found: Answer, project: str) -> Thing:
         tags=tuple(str(tag) for tag in found.get("targetTags") or ()),
         points=frozenset([*_links(found), *_makers(found, project)]),
         source=_source(found),
+        parts=tuple(str(it["name"]) for it in found.get("nats") or ()),
     )
 
 

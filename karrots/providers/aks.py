@@ -7,7 +7,7 @@ karrots.adapters.azure_inventory.
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,8 @@ from karrots.adapters.azure import Azure
 from karrots.adapters.azure_account import outbound, subscription
 from karrots.adapters.azure_inventory import CLUSTER, ID, Found, Whose, find
 from karrots.adapters.kube import Access
-from karrots.errors import Failed
 from karrots.fleet.cloud_names import names
-from karrots.providers import aks_defaults, aks_preflight, aks_prices
+from karrots.providers import aks_defaults, aks_preflight, aks_prices, aks_strangers
 from karrots.providers.aks_defaults import living
 from karrots.providers.base import (
     OF_A_CLOUD,
@@ -33,11 +32,13 @@ from karrots.providers.base import (
 )
 from karrots.providers.cloud import asked, by_kind, identity_variables
 from karrots.providers.releasing import release
+from karrots.providers.strangers import taken_over, unwritten
 from karrots.providers.tainted import addresses, tainted
+from karrots.providers.waiting import pause, settled
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from karrots.adapters.azure_aks import Cluster, Pool
@@ -45,18 +46,17 @@ if TYPE_CHECKING:
     from karrots.adapters.kube import Kube
     from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
+    from karrots.providers.strangers import Own
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
 
 NAME = "aks"
 CLUSTER_KIND = "azurerm_kubernetes_cluster"
-CLUSTER_RESOURCES = (f"{CLUSTER_KIND}.cluster",)
+CLUSTER_RESOURCES = (aks_strangers.CLUSTER,)
 PATIENCE = OF_A_CLOUD
 MEMORY = TERRAFORM_BYTES
 POOL_KIND = "azurerm_kubernetes_cluster_node_pool"
 
-LOOK_SECONDS = 10.0
-MAKING_SECONDS = 25 * 60.0
 ROUNDS = 3  # in which nothing goes any more, before what is left is told
 # What is taken away before Terraform's destroy, while whoever made it may still run.
 BEFORE = ("tags", "DNS")
@@ -155,42 +155,16 @@ def lost(record: Record) -> tuple[str, ...]:
 
 
 def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
-    """Terraform marks what it did not see finished, and would make it again: ten minutes for a cluster that is whole.
-
-    Raises Failed for a cluster that is there and that the state does not know of: Terraform would refuse to go on.
-    """
+    """Terraform marks what it did not see finished, and would make it again: ten minutes for a cluster that is whole."""
     marked = list(tainted(state, {CLUSTER_KIND, POOL_KIND}))
-    if not marked and not _lacks_cluster(state):
+    if not marked:
         return ()
     azure = own_door(record, settings)
-    if _lacks_cluster(state):
-        _refuse_unknown(azure, record)
     return addresses(marked, partial(_is_whole, azure, record))
 
 
-def _lacks_cluster(state: Mapping[str, Any]) -> bool:
-    kinds = {str(it.get("type")) for it in state.get("resources") or () if it.get("mode") == "managed"}
-    return bool(kinds) and CLUSTER_KIND not in kinds
-
-
-def _refuse_unknown(azure: Azure, record: Record) -> None:
-    found = living(azure, record)
-    if found is not None:
-        raise Failed(
-            f"AKS has the cluster '{found.name}', and Terraform's state does not know of it",
-            why="a run was ended between Azure's yes and the writing of the state",
-            hint=f"in a clone, in {record.directory}/terraform, with the file that `karrots identity --save` writes:\n"
-            f"karrots run {record.name} -- terraform import {CLUSTER_RESOURCES[0]} {found.id}",
-        )
-
-
 def _is_whole(azure: Azure, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
-    end = time.monotonic() + MAKING_SECONDS
-    while True:
-        status = _status(azure, record, kind, attributes)
-        if status not in azure_aks.MAKING or time.monotonic() > end:
-            return status == azure_aks.READY
-        time.sleep(LOOK_SECONDS)
+    return settled(lambda: _status(azure, record, kind, attributes), azure_aks.MAKING) == azure_aks.READY
 
 
 def _status(azure: Azure, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
@@ -205,12 +179,28 @@ def _status(azure: Azure, record: Record, kind: str, attributes: Mapping[str, An
 
 
 def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
-    """What a killed Terraform could not write down is not looked for before the sweep of a destroy."""
-    return ()
+    """Terraform would refuse to make any of it: what exists has to be imported."""
+    if not record.account:
+        return ()
+    azure = own_door(record, settings)
+    return tuple(it.leftover for it in _unwritten(azure, record, state))
 
 
-def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
-    return {}
+def _unwritten(azure: Azure, record: Record, state: Mapping[str, Any]) -> list[Own]:
+    return unwritten(aks_strangers.there(azure, record, living(azure, record)), state)
+
+
+def imports(
+    record: Record, strangers: Sequence[Leftover], settings: Cloud | None, spec: ClusterSpec
+) -> Mapping[str, str]:
+    """Everything but roles in others' zones: their addresses are not certain."""
+    azure = own_door(record, settings)
+    there = aks_strangers.there(azure, record, living(azure, record), aks_strangers.pools_of(spec))
+    wanted = taken_over(there, strangers, aks_strangers.rendered(spec))
+    made = [(address.partition(".")[0], key.rpartition("/")[2]) for address, key in wanted.items()]
+    kinds = (CLUSTER_KIND, POOL_KIND)
+    whole = all(_is_whole(azure, record, kind, {"name": name}) for kind, name in made if kind in kinds)
+    return wanted if whole else {}
 
 
 def tend(record: Record) -> list[str]:
@@ -334,11 +324,18 @@ def reclaim(
         return
     azure = own_door(record, settings)
     whose = whose_of(azure, record, footprint)
-    if living(azure, record) is not None:  # one that a killed Terraform made and could not write down
+    only = None if state is None else {it.key.lower() for it in _unwritten(azure, record, state)}
+    if living(azure, record) is not None and _is_wanted(aks_strangers.cluster(record).key, only):
         azure_aks.remove(azure, group_of(record), name_of(record))
+    with_group = _is_wanted(aks_strangers.group_of(record), only)
+    going = whose if with_group else replace(whose, groups=frozenset())  # one that stays takes nothing along
     for last in range(ROUNDS):
-        things = find(azure, whose).ours
-        if not things or not azure_removal.remove(azure, whose, things):
+        things = [it for it in find(azure, whose).ours if _is_wanted(it.key, only)]
+        if not things or not azure_removal.remove(azure, going, things):
             return
         if last < ROUNDS - 1:
-            time.sleep(LOOK_SECONDS)
+            pause()
+
+
+def _is_wanted(key: str, only: Collection[str] | None) -> bool:
+    return only is None or key.lower() in only

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from karrots.adapters import azure_account, azure_aks, azure_inventory
 from karrots.adapters.azure import Azure
-from karrots.adapters.azure_account import CORES, GATEWAYS, NETWORKS, PUBLIC_IPS, SPOT_CORES
+from karrots.adapters.azure_account import CORES, GATEWAYS, NETWORKS, PUBLIC_IPS, SPOT_CORES, Service
 from karrots.adapters.azure_errors import AzureExtraMissing
 from karrots.adapters.azure_inventory import ID
 from karrots.errors import KarrotsError, LoginNeeded
@@ -21,9 +21,10 @@ from karrots.providers.cloud import taken
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
+from karrots.spec.suggest import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from karrots.adapters.azure_account import Machine, Usage
     from karrots.adapters.azure_aks import Cluster
@@ -38,6 +39,7 @@ BURSTABLE = re.compile(r"standard_b[0-9]", re.IGNORECASE)
 # As templates/aks/versions.tf registers them.
 NEEDED = ("Microsoft.Compute", "Microsoft.ContainerService", "Microsoft.ManagedIdentity", "Microsoft.Network",
           "Microsoft.Storage")  # fmt: skip
+AKS, CLUSTERS, UNKNOWN = "microsoft.containerservice", "managedclusters", Service(registered=False)
 ROLES = "Microsoft.Authorization/roleAssignments/write"
 RIGHTS = (
     "Microsoft.Resources/subscriptions/resourceGroups/write", "Microsoft.ContainerService/managedClusters/write",
@@ -97,6 +99,15 @@ class Question:
         return azure_account.machines(self.azure, self.region)
 
     @property
+    def services(self) -> dict[str, Service]:
+        with self._one:
+            return self._services
+
+    @cached_property
+    def _services(self) -> dict[str, Service]:
+        return azure_account.services(self.azure)
+
+    @property
     def networks(self) -> dict[str, Usage]:
         with self._one:
             return self._networks
@@ -146,16 +157,23 @@ def lasting(azure: Azure, seconds: float) -> Check:
 
 def region(question: Question) -> list[Check]:
     wanted, known = question.region, azure_account.regions(question.azure)
-    if wanted in known:
-        return [Check("Azure region", ok=True, found=wanted)]
-    near = sorted(it for it in known if it[:4] == wanted[:4]) or sorted(known)
+    if wanted not in known:
+        found = f"the subscription has no region '{wanted}'{suggestion(wanted, known)}"
+        return [elsewhere(wanted, known, found)]
+    places = question.services.get(AKS, UNKNOWN).places.get(CLUSTERS) or known
+    if wanted not in places:
+        return [elsewhere(wanted, known & places, f"AKS is not offered in '{wanted}'")]
+    return [Check("Azure region", ok=True, found=wanted)]
+
+
+def elsewhere(wanted: str, known: Collection[str], found: str) -> Check:
+    near = sorted(it for it in known if it[:4] == wanted[:4].lower()) or sorted(known)
     hint = f"correct providers.aks.region in karrots.yaml: {', '.join(near)}"
-    return [Check("Azure region", ok=False, found=f"the subscription has no region '{wanted}'", hint=hint)]
+    return Check("Azure region", ok=False, found=found, hint=hint)
 
 
 def providers(question: Question) -> list[Check]:
-    known = azure_account.registered(question.azure)
-    missing = [name for name in NEEDED if not known.get(name.lower())]
+    missing = [name for name in NEEDED if not question.services.get(name.lower(), UNKNOWN).registered]
     if not missing:
         return [Check("resource providers", ok=True, found="registered")]
     rights = azure_account.rights(question.azure)

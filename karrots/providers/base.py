@@ -186,10 +186,12 @@ class Provider(Protocol):
         Only what bears the cluster's id.
         """
 
-    def imports(self, record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
-        """By address in the rendered root, what Terraform takes each of these over by; {} when it cannot do with all.
+    def imports(
+        self, record: Record, strangers: Sequence[Leftover], settings: Cloud | None, spec: ClusterSpec
+    ) -> Mapping[str, str]:
+        """By address in the root that is rendered of `spec`, what Terraform takes each of these over by.
 
-        Waits while the cloud is still making one.
+        {} when it cannot do with all. Waits while the cloud is still making one.
         """
 
     def tend(self, record: Record) -> list[str]:

@@ -35,6 +35,7 @@ from karrots.providers.eks_defaults import living
 from karrots.providers.eks_strangers import EKS_CLUSTER, UNWRITTEN, known_to
 from karrots.providers.releasing import release
 from karrots.providers.tainted import addresses, tainted
+from karrots.providers.waiting import pause, settled
 from karrots.spec import fleet
 
 if TYPE_CHECKING:
@@ -55,8 +56,7 @@ MEMORY = TERRAFORM_BYTES
 NODE_GROUPS = ("aws_eks_node_group",)
 ADDONS = ("aws_eks_addon",)
 
-LOOK_SECONDS = 10.0
-MAKING_SECONDS = 25 * 60.0
+MAKING = ("CREATING", "PENDING", "UPDATING")
 GOING_SECONDS = 20 * 60.0
 # What is taken away before Terraform's destroy: it would hold the network, or be out of reach afterwards.
 BEFORE: tuple[Kind, ...] = (
@@ -147,12 +147,7 @@ def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
 
 
 def _is_whole(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
-    end = time.monotonic() + MAKING_SECONDS
-    while True:
-        status = _status(aws, record, kind, attributes)
-        if status not in {"CREATING", "PENDING", "UPDATING"} or time.monotonic() > end:
-            return status == "ACTIVE"
-        time.sleep(LOOK_SECONDS)
+    return settled(lambda: _status(aws, record, kind, attributes), MAKING) == "ACTIVE"
 
 
 def _status(aws: Aws, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
@@ -177,7 +172,9 @@ def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
     return eks_strangers.unknown(aws, whose_of(aws, record, Footprint()), living(aws, record), state)
 
 
-def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+def imports(
+    record: Record, strangers: Sequence[Leftover], settings: Cloud | None, spec: ClusterSpec
+) -> Mapping[str, str]:
     """The cluster, its log group and its roles: what has one name, and takes long to make or is easy to take over."""
     found = [eks_strangers.place(record, it) for it in strangers]
     wanted = dict(it for it in found if it is not None)
@@ -298,7 +295,7 @@ def reclaim(
             return
         there = {it.key for it in things}
         if there == before:
-            time.sleep(LOOK_SECONDS)
+            pause()
         before = there
 
 

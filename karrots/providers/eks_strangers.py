@@ -1,4 +1,4 @@
-"""What Terraform made for a cluster and could not write down: it bears the id, and the state does not know it."""
+"""What templates/eks makes and Terraform may not have written down: told by tag, imported where it has a name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from karrots.adapters.aws_inventory import find
 from karrots.adapters.aws_things import ID, TERRAFORMS, Kind, Thing, Whose
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Leftover
+from karrots.providers.strangers import managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,13 +43,7 @@ def unknown(aws: Aws, whose: Whose, alive: Cluster | None, state: Mapping[str, A
 
 def known_to(state: Mapping[str, Any]) -> frozenset[str]:
     """By what AWS calls them; parts of a cluster by the cluster and their name."""
-    return frozenset(key for attributes in _attributes(state) for key in _keys(attributes))
-
-
-def _attributes(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for resource in state.get("resources") or ():
-        if resource.get("mode") == "managed":
-            yield from (instance.get("attributes") or {} for instance in resource.get("instances") or ())
+    return frozenset(key for _, attributes in managed(state) for key in _keys(attributes))
 
 
 def _keys(attributes: Mapping[str, Any]) -> Iterator[str]:

@@ -7,7 +7,6 @@ karrots.adapters.google_inventory.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from karrots.adapters.google_inventory import Found, Kind, Thing, Whose, find, p
 from karrots.adapters.kube import Access
 from karrots.errors import Refused
 from karrots.fleet.cloud_names import names
-from karrots.providers import gke_defaults, gke_preflight, gke_prices
+from karrots.providers import gke_defaults, gke_preflight, gke_prices, gke_strangers
 from karrots.providers.base import (
     OF_A_CLOUD,
     TERRAFORM_BYTES,
@@ -33,28 +32,32 @@ from karrots.providers.base import (
 )
 from karrots.providers.cloud import KEPT, asked, by_kind, identity_variables
 from karrots.providers.gke_defaults import living
+from karrots.providers.gke_strangers import UNWRITTEN
 from karrots.providers.releasing import release
+from karrots.providers.strangers import taken_over, unwritten
 from karrots.providers.tainted import addresses, tainted
+from karrots.providers.waiting import pause, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from karrots.adapters.google_gke import Cluster
     from karrots.adapters.kube import Kube
     from karrots.adapters.tokens import Tokens
     from karrots.fleet.record import Record
+    from karrots.providers.strangers import Own
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
 
 NAME = "gke"
-CLUSTER_RESOURCES = ("google_container_cluster.cluster",)
+CLUSTER_RESOURCES = (gke_strangers.CLUSTER,)
 NODE_POOLS = "google_container_node_pool"
 PATIENCE = OF_A_CLOUD
 MEMORY = TERRAFORM_BYTES
 MADE = ("google_container_cluster", NODE_POOLS)
 
-LOOK_SECONDS = 10.0
-MAKING_SECONDS = 25 * 60.0
+MAKING = ("PROVISIONING", "RECONCILING")
 STILL_LOOKS = 90  # a quarter of an hour
 # What is taken away before Terraform's destroy: it would hold the network, or be out of reach afterwards. Machines and
 # GKE's own firewall rules go with the cluster.
@@ -150,12 +153,7 @@ def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
 
 
 def _is_whole(google: Google, record: Record, kind: str, attributes: Mapping[str, Any]) -> bool:
-    end = time.monotonic() + MAKING_SECONDS
-    while True:
-        status = _status(google, record, kind, attributes)
-        if status not in {"PROVISIONING", "RECONCILING"} or time.monotonic() > end:
-            return status == "RUNNING"
-        time.sleep(LOOK_SECONDS)
+    return settled(lambda: _status(google, record, kind, attributes), MAKING) == "RUNNING"
 
 
 def _status(google: Google, record: Record, kind: str, attributes: Mapping[str, Any]) -> str:
@@ -169,12 +167,27 @@ def _status(google: Google, record: Record, kind: str, attributes: Mapping[str, 
 
 
 def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[Leftover, ...]:
-    """What a killed Terraform could not write down is not looked for before the sweep of a destroy."""
-    return ()
+    """Of what the root makes under a name of its own: only that may be there already when Terraform comes to it."""
+    if not record.region:
+        return ()
+    google = door(record)
+    return tuple(it.leftover for it in unwritten(_own(google, record), state))
 
 
-def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
-    return {}
+def _own(google: Google, record: Record) -> list[Own]:
+    found = find(google, whose_of(google, record, Footprint()), UNWRITTEN)
+    return gke_strangers.there(record, found.ours, living(google, record))
+
+
+def imports(
+    record: Record, strangers: Sequence[Leftover], settings: Cloud | None, spec: ClusterSpec
+) -> Mapping[str, str]:
+    """Everything that bears a name and not only the cluster: Google's names are ids."""
+    google = door(record)
+    wanted = taken_over(_own(google, record), strangers, gke_strangers.rendered(spec))
+    made = [(address.partition(".")[0], key.rpartition("/")[2]) for address, key in wanted.items()]
+    whole = all(_is_whole(google, record, kind, {"name": name}) for kind, name in made if kind in MADE)
+    return wanted if whole else {}
 
 
 def tend(record: Record) -> list[str]:
@@ -292,15 +305,35 @@ def reclaim(
     before: Counter[str] = Counter()
     still = 0
     while still < STILL_LOOKS:
-        alive = living(google, record)
+        alive = _cluster_to_take(google, record, state)
         if alive is not None:
             google_gke.remove(google, alive.path)
-        things = find(google, whose_of(google, record, footprint)).ours
-        left = Counter(it.kind for it in things) + Counter({"cluster": int(living(google, record) is not None)})
+        things = _to_take(google, record, footprint, state)
+        stays = _cluster_to_take(google, record, state) is not None
+        left = Counter(it.kind for it in things) + Counter({"cluster": int(stays)})
         if not left:
             return
-        held = google_removal.remove(google, [] if left["cluster"] else things)
-        if (held or left["cluster"]) and before:
-            time.sleep(LOOK_SECONDS)
+        held = google_removal.remove(google, [] if stays else things)
+        if (held or stays) and before:
+            pause()
         still = still + 1 if left == before else 0
         before = left
+
+
+def _cluster_to_take(google: Google, record: Record, state: Mapping[str, Any] | None) -> Cluster | None:
+    alive = living(google, record)
+    if alive is None or (state is not None and not unwritten([gke_strangers.cluster(alive)], state)):
+        return None
+    return alive
+
+
+def _to_take(
+    google: Google, record: Record, footprint: Footprint, state: Mapping[str, Any] | None
+) -> Sequence[Thing]:
+    """Before Terraform's destroy, with a state: what it does not know of. A router takes its NAT along."""
+    whose = whose_of(google, record, footprint)
+    if state is None:
+        return find(google, whose).ours
+    found = find(google, whose, UNWRITTEN).ours
+    keys = {it.key for it in unwritten(gke_strangers.there(record, found, None), state)}
+    return [it for it in found if it.path in keys]

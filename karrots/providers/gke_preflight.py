@@ -21,6 +21,7 @@ from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.gke_defaults import from_parent
 from karrots.providers.questions import Answered, address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
+from karrots.spec.suggest import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,11 +114,14 @@ def checks(spec: ClusterSpec, record: Record, settings: Cloud | None, parent: Re
 
 def told(found: list[Answered]) -> list[Check]:
     """What stands in the way of all else is told alone, and not once in each row."""
-    login, project, apis, *others = found
+    login, project, apis, region, *others = found
     if isinstance(login.error, GoogleLoginNeeded):
         return list(login.rows)
     if isinstance(project.error, (GoogleLoginNeeded, GoogleWrongProject)):
         return [*login.rows, *project.rows]
+    if region.error is None and not all(row.ok for row in region.rows):
+        return [*login.rows, *project.rows, *apis.rows, *region.rows]
+    others = [region, *others]
     if not all(row.ok for row in apis.rows):
         others = [it for it in others if not isinstance(it.error, GoogleApiOff)]
     return [row for it in (login, project, apis, *others) for row in it.rows]
@@ -163,7 +167,8 @@ def region(question: Question) -> list[Check]:
     if name not in known:
         near = ", ".join(sorted(it for it in known if it.startswith(name[:3]))) or ", ".join(sorted(known))
         hint = f"correct providers.gke.region in karrots.yaml: {near}"
-        return [Check("region", ok=False, found=f"there is no region '{name}'", hint=hint)]
+        found = f"there is no region '{name}'{suggestion(name, known)}"
+        return [Check("region", ok=False, found=found, hint=hint)]
     hint = "" if known[name].is_up else "try again later, or another region"
     return [Check("region", ok=known[name].is_up, found=name if known[name].is_up else f"'{name}' is down", hint=hint)]
 
@@ -312,7 +317,7 @@ def inherited(question: Question) -> list[Check]:
     return [taken(question.record, parent, ask)]
 
 
-# What the row is called where the question itself fails; the first three tell where nothing else can be asked.
+# What the row is called where the question itself fails; the first four tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("Google login", login),
     ("project", project),

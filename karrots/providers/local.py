@@ -176,7 +176,9 @@ def unknown(record: Record, state: Mapping[str, Any], settings: Cloud | None) ->
     return ()
 
 
-def imports(record: Record, strangers: Sequence[Leftover], settings: Cloud | None) -> Mapping[str, str]:
+def imports(
+    record: Record, strangers: Sequence[Leftover], settings: Cloud | None, spec: ClusterSpec
+) -> Mapping[str, str]:
     return {}
 
 

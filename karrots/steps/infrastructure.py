@@ -160,7 +160,7 @@ def without_strangers(ctx: Context, held: Mapping[str, Any]) -> tuple[str, ...]:
     """They would hold what Terraform destroys."""
     strangers = ctx.provider.unknown(ctx.record, held, ctx.section)
     if strangers:
-        ctx.run.note(f"taken away first, as no Terraform state knows of it: {named(strangers)}")
+        ctx.run.note(f"taken away as well, though no Terraform state knows of it: {named(strangers)}")
         ctx.provider.reclaim(ctx.record, ctx.footprint, ctx.section, held)
     return ()
 
@@ -173,7 +173,8 @@ def take_over(ctx: Context, held: Mapping[str, Any]) -> None:
     strangers = ctx.provider.unknown(ctx.record, held, ctx.section)
     if not strangers:
         return
-    wanted = ctx.provider.imports(ctx.record, strangers, ctx.section) if is_rendered(ctx.spec, ctx.provider) else {}
+    rendered_root = is_rendered(ctx.spec, ctx.provider)
+    wanted = ctx.provider.imports(ctx.record, strangers, ctx.section, ctx.spec) if rendered_root else {}
     if not wanted:
         raise StateBehind(
             f"the Terraform state of '{ctx.record.name}' does not know all that was made for it",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from karrots import computer, places
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_things import ID
-from karrots.providers import eks
+from karrots.providers import waiting
 from karrots.spec.fleet import Eks
 from tests.support import aws as aws_server
 from tests.support import aws_planted
@@ -180,7 +180,7 @@ def aws_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         cloud.reset()  # moto's accounts are the process's
         for name, value in aws_server.environment(cloud.address).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(eks, "LOOK_SECONDS", 0)
+        monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
         yield AwsAccount(monkeypatch)
 
 

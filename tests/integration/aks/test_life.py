@@ -17,9 +17,8 @@ from karrots.adapters import azure as door
 from karrots.adapters import azure_inventory
 from karrots.adapters.azure_errors import AzureDenied, AzureGarbled, action_of
 from karrots.adapters.azure_state import BlobContainer
-from karrots.errors import Failed
 from karrots.fleet.record import Parent
-from karrots.providers import aks
+from karrots.providers import aks, waiting
 from karrots.providers.base import Footprint, Origin
 from tests.integration.aks.test_preflight import SHARED, record, rows, spec
 from tests.support.aks_account.account import CA, CA_DATA, HOME, REGION, SUBSCRIPTION, Asked, Said, denied
@@ -161,7 +160,7 @@ def test_one_that_azure_still_works_on_is_waited_for(
         if len(slept) == 3:
             world.account.kept[ours.cluster_id.lower()]["properties"]["provisioningState"] = "Succeeded"
 
-    monkeypatch.setattr(aks, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     assert aks.untaint(ours.record, state(), None) == ("azurerm_kubernetes_cluster.cluster",)
     assert len(slept) == 3
 
@@ -169,7 +168,7 @@ def test_one_that_azure_still_works_on_is_waited_for(
 def test_one_that_is_never_finished_is_not_waited_for_for_ever(
     world: AzureWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aks, "MAKING_SECONDS", -1.0)
+    monkeypatch.setattr(waiting, "MAKING_SECONDS", -1.0)
     assert aks.untaint(made(world, status="Creating").record, state(), None) == ()
 
 
@@ -191,16 +190,6 @@ def test_pools_have_addresses_with_keys(world: AzureWorld) -> None:
     assert aks.untaint(ours.record, found, None) == (f'{kind}.pool["big"]',)
     gone = state(kind=kind, index_key="x", attributes={"name": "x"})
     assert aks.untaint(ours.record, gone, None) == ()
-
-
-def test_a_cluster_that_the_state_does_not_know_is_told_with_what_to_type(world: AzureWorld) -> None:
-    """Terraform would say that it exists already, and go no further."""
-    ours = made(world)
-    network_only = {"resources": [it for it in state()["resources"] if it["type"] == "azurerm_resource_group"]}
-    with pytest.raises(Failed, match="does not know of it") as caught:
-        aks.untaint(ours.record, network_only, None)
-    assert f"terraform import azurerm_kubernetes_cluster.cluster {ours.cluster_id}" in caught.value.hint
-    assert aks.untaint(record(), network_only, None) == ()
 
 
 # Rights

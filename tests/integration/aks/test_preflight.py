@@ -142,6 +142,31 @@ def test_a_region_that_does_not_exist_is_told_with_those_that_do(world: AzureWor
     assert "westeurope" in found["Azure region"].hint
 
 
+@pytest.mark.parametrize("written", ["West Europe", "WestEurope", "west-europe"])
+def test_a_region_that_is_written_as_people_read_it(world: AzureWorld, written: str) -> None:
+    row = rows(of=record(region=written))["Azure region"]
+    assert row.found.endswith("did you mean 'westeurope'?")
+    assert "westeurope" in row.hint
+
+
+def test_a_region_without_aks_is_told_with_those_that_have_it(world: AzureWorld) -> None:
+    """It is a region of the subscription; Azure would say so only after the network is made."""
+    found = rows(of=record(region="westus"))
+    assert set(bad(found)) == {"Azure region"}
+    assert set(found) == {"Azure login", "Azure credentials", "Azure region"}
+    assert "AKS is not offered in 'westus'" in found["Azure region"].found
+    assert found["Azure region"].hint.endswith("karrots.yaml: westeurope")
+    world.account.aks_places.append("West US")
+    assert rows(of=record(region="westus"))["Azure region"].ok
+
+
+def test_where_azure_does_not_say_which_regions_have_aks_none_is_refused(account: Account) -> None:
+    del account.registered["Microsoft.ContainerService"]
+    found = rows()
+    assert found["Azure region"].ok
+    assert set(bad(found)) == set()
+
+
 def test_resource_providers_that_terraform_registers(account: Account) -> None:
     account.registered["Microsoft.ContainerService"] = False
     row = rows()["resource providers"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots.adapters.aws import Aws
-from karrots.providers import eks
+from karrots.providers import waiting
 from tests.support import aws as support
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def cloud(running: support.Cloud, guarded: None, monkeypatch: pytest.MonkeyPatch
     running.reset()
     for name, value in support.environment(running.address).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(eks, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
     return running
 
 

@@ -107,7 +107,7 @@ def test_nothing_tainted_asks_nobody(cloud: Cloud) -> None:
 
 def test_one_that_eks_still_makes_is_waited_for(aws: Aws, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("karrots.providers.eks.time.sleep", slept.append)
+    monkeypatch.setattr("karrots.providers.waiting.time.sleep", slept.append)
     ours = made(aws)
     cloud.front.script = described(ours, "CREATING", "CREATING", "CREATING", "CREATING", "ACTIVE")
     assert eks.untaint(ours, state(), None) == ("aws_eks_cluster.cluster",)

@@ -12,7 +12,7 @@ from karrots.adapters.aws_roles import ROLES
 from karrots.adapters.aws_things import ID, TERRAFORMS
 from karrots.providers import eks, eks_strangers
 from karrots.providers.base import Footprint, Leftover
-from tests.integration.aws.test_preflight import described
+from tests.integration.aws.test_preflight import described, spec
 from tests.integration.aws.test_sweep import alive, record, surroundings
 from tests.support import aws_planted as planted
 from tests.support.aws import json_said
@@ -162,12 +162,12 @@ def test_what_has_one_name_is_taken_over_by_it(aws: Aws) -> None:
     planted.cluster(aws, "qa", ours.id, mine.subnets)
     network = {"vpc": {"id": mine.vpc}, "one": {"id": mine.subnets[0]}, "two": {"id": mine.subnets[1]}}
     strangers = eks.unknown(ours, state(**network), None)
-    assert eks.imports(ours, strangers, None) == {
+    assert eks.imports(ours, strangers, None, spec()) == {
         "aws_eks_cluster.cluster": "qa",
         "aws_iam_role.nodes": mine.keys["role"],
         "aws_cloudwatch_log_group.cluster": "/aws/eks/qa/cluster",
     }
-    assert eks.imports(ours, [*strangers, Leftover("VPC", mine.vpc)], None) == {}, "all of them or none"
+    assert eks.imports(ours, [*strangers, Leftover("VPC", mine.vpc)], None, spec()) == {}, "all of them or none"
 
 
 @pytest.mark.parametrize(("last", "taken"), [("ACTIVE", {"aws_eks_cluster.cluster": "qa"}), ("FAILED", {})])
@@ -176,7 +176,7 @@ def test_a_cluster_that_eks_still_makes_is_waited_for(aws: Aws, cloud: Cloud, la
     mine = surroundings(aws, ours, 20, marked=True)
     planted.cluster(aws, "qa", ours.id, mine.subnets)
     cloud.front.script = described(ours, "CREATING", "CREATING", "CREATING", last)
-    assert eks.imports(ours, [CLUSTER], None) == taken
+    assert eks.imports(ours, [CLUSTER], None, spec()) == taken
 
 
 def test_addresses_are_those_of_the_template() -> None:

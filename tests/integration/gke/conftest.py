@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots.adapters.google import Google
-from karrots.providers import gke
+from karrots.providers import gke, waiting
 from tests.support.gke_account import server
 from tests.support.gke_account.account import PROJECT
 
@@ -22,7 +22,7 @@ def account(guarded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     with server.served() as (account, address):
         account.managed_zone("fleet", "example.com")
         server.log_in(address, tmp_path, monkeypatch)
-        monkeypatch.setattr(gke, "LOOK_SECONDS", 0)
+        monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
         monkeypatch.setattr(gke, "STILL_LOOKS", 4)
         yield account
 

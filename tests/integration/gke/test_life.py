@@ -124,7 +124,7 @@ def test_one_that_gke_still_makes_is_waited_for(account: Account, monkeypatch: p
     def slept(_: float) -> None:
         next(iter(account.clusters.values())).status = next(looks)
 
-    monkeypatch.setattr("karrots.providers.gke.time.sleep", slept)
+    monkeypatch.setattr("karrots.providers.waiting.time.sleep", slept)
     assert gke.untaint(ours, state(), None) == ("google_container_cluster.cluster",)
     assert list(looks) == []
 

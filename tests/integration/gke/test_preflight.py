@@ -127,13 +127,30 @@ def test_an_api_that_is_off_is_told_once(account: Account) -> None:
 
 
 def test_a_region_that_does_not_exist(account: Account) -> None:
-    row = bad(rows(of=ours(region="europe-nowhere1")))["region"]
-    assert "no region 'europe-nowhere1'" in row.found
-    assert REGION in row.hint
+    found = rows(of=ours(region="europe-nowhere1"))
+    assert set(bad(found)) == {"region"}
+    assert set(found) == {"Google login", "Google credentials", "project", "Google APIs", "region"}
+    assert "no region 'europe-nowhere1'" in found["region"].found
+    assert REGION in found["region"].hint
+
+
+def test_a_zone_in_place_of_a_region(account: Account) -> None:
+    row = rows(of=ours(region=ZONES[0]))["region"]
+    assert row.found == f"there is no region '{ZONES[0]}', did you mean '{REGION}'?"
+
+
+def test_a_region_that_is_closed_to_the_project(account: Account) -> None:
+    """Google lists it all the same, and allows nothing in it."""
+    account.quotas = dict.fromkeys(account.quotas, (0, 0))
+    found = bad(rows())
+    assert set(found) == {"quota CPUS", "quota IN_USE_ADDRESSES", "quota SSD_TOTAL_GB"}
+    assert f"ask for more CPUS in {REGION}" in found["quota CPUS"].hint
 
 
 def test_a_region_that_is_down(account: Account) -> None:
-    assert "is down" in bad(rows(of=ours(region="europe-west4")))["region"].found
+    found = bad(rows(of=ours(region="europe-west4")))
+    assert set(found) == {"region"}
+    assert "is down" in found["region"].found
 
 
 @pytest.mark.parametrize("version", ["1.29", "1.37"])

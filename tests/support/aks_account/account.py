@@ -132,6 +132,7 @@ class Account:
         ]
     )
     operations: dict[str, tuple[int, Callable[[], None]]] = field(default_factory=dict)
+    aks_places: list[str] = field(default_factory=lambda: ["West Europe", "East US"])
     locked: set[str] = field(default_factory=set)
     ghosts: list[Document] = field(default_factory=list)
     one: threading.RLock = field(default_factory=threading.RLock)
@@ -277,7 +278,9 @@ class Account:
     def providers(self, asked: Asked) -> Said:
         rows = [{"namespace": it, "registrationState": "Registered" if yes else "NotRegistered"}
                 for it, yes in self.registered.items()]  # fmt: skip
-        return self.listed(asked, rows)
+        clusters = {"resourceType": "managedClusters", "locations": self.aks_places}
+        types = {"Microsoft.ContainerService": [{"resourceType": "locations"}, clusters]}
+        return self.listed(asked, [{**row, "resourceTypes": types.get(str(row["namespace"]), [])} for row in rows])
 
     def permissions(self, asked: Asked) -> Said:
         return self.listed(asked, self.roles)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters import azure
-from karrots.providers import aks
+from karrots.providers import waiting
 from karrots.spec.fleet import Aks
 from tests.support.aks_account import server
 from tests.support.aks_account.account import CA_DATA, REGION, SUBSCRIPTION, TENANT, Account
@@ -58,5 +58,5 @@ def open_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureWorld]:
         for name, value in server.environment(account).items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(azure, "LOOK_SECONDS", 0)
-        monkeypatch.setattr(aks, "LOOK_SECONDS", 0)
+        monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
         yield AzureWorld(account)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from karrots.providers import gke
+from karrots.providers import gke, waiting
 from karrots.spec.fleet import Gke
 from tests.support.gke_account import server
 from tests.support.gke_account.account import PROJECT, REGION
@@ -56,6 +56,6 @@ def open_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleProject]:
     with server.served() as (account, address):
         account.managed_zone("fleet", "example.com")
         server.log_in(address, Path.home(), monkeypatch)
-        monkeypatch.setattr(gke, "LOOK_SECONDS", 0)
+        monkeypatch.setattr(waiting, "LOOK_SECONDS", 0)
         monkeypatch.setattr(gke, "STILL_LOOKS", 4)
         yield GoogleProject(account, monkeypatch)

@@ -85,8 +85,10 @@ class Strangers:
         self.asked.append("unknown")
         return self.found
 
-    def imports(self, _record: Record, strangers: tuple[Leftover, ...], _settings: object) -> Mapping[str, str]:
-        assert strangers == self.found
+    def imports(
+        self, _record: Record, strangers: tuple[Leftover, ...], _settings: object, spec: object
+    ) -> Mapping[str, str]:
+        assert (strangers, spec) == (self.found, MAIN.spec)
         return self.wanted
 
     def untaint(self, *_: object) -> tuple[str, ...]:
