@@ -48,8 +48,8 @@ CREDENTIALS = {
 }
 SUBNET_ROLE = "azurerm_role_assignment.subnet"
 CREATOR_ROLE = "azurerm_role_assignment.creator"
-# Those for DNS have zones and groups for their keys, written as Azure listed them when they were made.
-OTHER_ROLE = "azurerm_role_assignment."
+# They have zones and groups for their keys, written as Azure listed those when they were made.
+DNS_ROLES = "azurerm_role_assignment.dns_"
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _properties(answer: Answer) -> Mapping[str, Any]:
 def _roles(azure: Azure, record: Record) -> Iterator[Own]:
     places = {cluster(record).key.lower(): CREATOR_ROLE}
     for key, scope in marked_roles(azure, record.id).items():
-        address = SUBNET_ROLE if scope.lower().endswith("/subnets/nodes") else places.get(scope.lower(), OTHER_ROLE)
+        address = SUBNET_ROLE if scope.lower().endswith("/subnets/nodes") else places.get(scope.lower(), DNS_ROLES)
         yield Own("role assignment", f"{key.rpartition('/')[2]} at {scope}", address, key)
 
 

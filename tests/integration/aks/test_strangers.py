@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +12,11 @@ from karrots.providers.base import Footprint, Leftover
 from tests.integration.aks.test_preflight import record, spec
 
 from tests.support.aks_account.planted import IDENTITIES, NETWORK, Planted
+from tests.support.imports import imported, lived
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from karrots.fleet.record import Record
     from tests.support.aks_account.account import Account
@@ -257,3 +260,14 @@ def test_another_cluster_of_the_name_is_never_taken(world: AzureWorld) -> None:
     assert aks.imports(ours, [Leftover("AKS cluster", "qa")], None, spec()) == {}
     aks.reclaim(ours, Footprint(), None, {})
     assert world.inventory() == before
+
+
+@pytest.mark.usefixtures("with_replay")
+def test_terraform_takes_all_of_it_over(world: AzureWorld, tmp_path: Path) -> None:
+    """With the newest recorded schema: it makes nothing anew, and a second plan finds nothing to do."""
+    mine = everything(world.account, record())
+    root = imported(tmp_path / "root", mine.record, spec(BATCH))
+    blocks = json.loads((root / "karrots_import.tf.json").read_text())["import"]
+    found = lived(root, "aks")
+    assert (found.complaints, found.imported) == ([], len(blocks))
+    assert len(blocks) == 15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,11 @@ from tests.integration.gke.test_preflight import spec
 from tests.integration.gke.test_sweep import record
 from tests.support.gke_account.account import HOST, PROJECT, REGION, ZONES
 from tests.support.gke_account.planted import Planted
+from tests.support.imports import imported, lived
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from karrots.adapters.google import Google
     from karrots.fleet.record import Record
@@ -274,3 +277,26 @@ def test_another_cluster_of_the_name_is_never_taken(account: Account) -> None:
     assert gke.imports(ours, [Leftover("GKE cluster", "qa")], None, spec()) == {}
     gke.reclaim(ours, Footprint(), None, {})
     assert account.inventory() == before
+
+
+@pytest.mark.usefixtures("with_replay")
+def test_terraform_takes_all_of_it_over(account: Account, tmp_path: Path) -> None:
+    """With the newest recorded schema: it makes only what is not there, and a second plan finds nothing to do."""
+    ours = record(network="10.64.0.0/20")
+    everything(account, ours, node_pools=[pool(ours, "default"), pool(ours, "default-rest")])
+    root = imported(tmp_path / "root", ours, spec(count=3))
+    blocks = json.loads((root / "karrots_import.tf.json").read_text())["import"]
+    found = lived(root, "gke")
+    assert (found.complaints, found.imported) == ([], len(blocks))
+    assert len(blocks) == 10
+    assert found.made > 0, "roles of accounts are not taken over"
+
+
+@pytest.mark.usefixtures("with_replay")
+def test_an_import_that_leads_nowhere_is_found(account: Account, tmp_path: Path) -> None:
+    ours = record(network="10.64.0.0/20")
+    everything(account, ours)
+    root = imported(tmp_path / "root", ours, spec())
+    file = root / "karrots_import.tf.json"
+    file.write_text(file.read_text().replace('pool[\\"default\\"]', 'pool[\\"other\\"]'))
+    assert any("other" in line for line in lived(root, "gke").complaints)
