@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from karrots import places
+from karrots.adapters.terraform_store import StateStore
 from karrots.errors import ExitCode
 from karrots.fleet import record as records
 from karrots.replay import mirror, program, schemas
@@ -46,6 +48,21 @@ class PlayedFleet:
         told = self.karrots("create", *words, "--wait", "infra", "--timeout", "1", expect=ExitCode.TIMED_OUT)
         assert "the API server of 'qa' answers" in told.err
         return self.record()
+
+    def forget(self, record: Record, kind: str) -> None:
+        """As after a Terraform that was killed before it could save these."""
+        store = StateStore(places.terraform_states() / record.id)
+        held = store.current() or {}
+        kept = [it for it in held["resources"] if it["type"] != kind]
+        assert len(kept) < len(held["resources"])
+        file = self.directory.parents[2] / "older.tfstate"
+        file.write_text(json.dumps({**held, "serial": held["serial"] + 1, "resources": kept}))
+        assert store.adopt(file)
+
+    def known(self, record: Record, kind: str) -> list[str]:
+        """Ids of that type in the state."""
+        held = StateStore(places.terraform_states() / record.id).current() or {}
+        return [it["attributes"]["id"] for each in held["resources"] if each["type"] == kind for it in each["instances"]]
 
 
 @contextmanager

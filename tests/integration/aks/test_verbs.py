@@ -53,3 +53,19 @@ def test_from_a_dry_run_to_the_receipt(fleet: Fleet) -> None:
     assert receipt["looked_for"]["clusters"] == 1
     assert fleet.world.inventory() == before
     fleet.karrots("show", "qa", expect=ExitCode.NOT_FOUND)
+
+
+def test_a_cluster_that_no_state_knows_is_taken_over(fleet: Fleet) -> None:
+    """azurerm would say that it has to be imported, and go no further."""
+    ours = fleet.create("--ttl", "1d")
+    mine = Planted(fleet.world.account, ours)
+    mine.cluster("Failed")
+    fleet.forget(ours, "azurerm_kubernetes_cluster")
+    told = fleet.karrots("create", expect=ExitCode.REFUSED)
+    assert "AKS cluster qa" in told.err
+    assert "karrots destroy qa" in told.err
+
+    mine.cluster()
+    told = fleet.karrots("create", "--wait", "infra", "--timeout", "1", expect=ExitCode.TIMED_OUT)
+    assert "taken over: AKS cluster qa" in told.err
+    assert fleet.known(ours, "azurerm_kubernetes_cluster") == [mine.cluster_id]

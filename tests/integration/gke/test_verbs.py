@@ -129,6 +129,24 @@ def test_from_create_to_the_receipt(fleet: Fleet, monkeypatch: pytest.MonkeyPatc
     fleet.karrots("show", "qa", expect=ExitCode.NOT_FOUND)
 
 
+def test_a_cluster_that_no_state_knows_is_taken_over(fleet: Fleet) -> None:
+    """Where GKE could not finish it, it is told before anything is changed."""
+    ours = fleet.create("--ttl", "1d")
+    there = Planted(fleet.account, ours).cluster(endpoint=NOBODY, status="ERROR")
+    fleet.forget(ours, "google_container_cluster")
+    told = fleet.karrots("create", expect=ExitCode.REFUSED)
+    assert "GKE cluster qa" in told.err
+    assert "karrots destroy qa" in told.err
+    assert fleet.known(ours, "google_container_cluster") == []
+
+    there.status = "RUNNING"
+    told = fleet.karrots("create", "--wait", "infra", "--timeout", "1", expect=ExitCode.TIMED_OUT)
+    assert "taken over: GKE cluster qa" in told.err
+    place = f"projects/{PROJECT}/locations/{REGION}-a/clusters/qa"
+    assert fleet.known(ours, "google_container_cluster") == [place]
+    assert list(fleet.account.clusters) == [place]
+
+
 def test_a_destroy_tells_what_it_may_not_take_away(fleet: Fleet) -> None:
     mine = Planted(fleet.account, fleet.create("--ttl", "1d"))
     mine.disk()
