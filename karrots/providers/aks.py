@@ -155,7 +155,7 @@ def lost(record: Record) -> tuple[str, ...]:
 
 
 def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
-    """Terraform marks what it did not see finished, and would make it again: ten minutes for a cluster that is whole."""
+    """Terraform marks what it did not see finished, and would make it again: ten minutes for what is whole."""
     marked = list(tainted(state, {CLUSTER_KIND, POOL_KIND}))
     if not marked:
         return ()

@@ -1,9 +1,10 @@
 """What templates/aks makes, where in it that is, and by what Terraform imports it.
 
 All of it has names of its own but for roles, which say the id. The forms of the ids are those of the provider's pages:
-https://github.com/hashicorp/terraform-provider-azurerm/tree/main/website/docs/r (resource_group, virtual_network, subnet,
-public_ip, nat_gateway, nat_gateway_public_ip_association, subnet_nat_gateway_association, user_assigned_identity,
-federated_identity_credential, role_assignment, kubernetes_cluster, kubernetes_cluster_node_pool). Read in November 2026.
+https://github.com/hashicorp/terraform-provider-azurerm/tree/main/website/docs/r (resource_group, virtual_network,
+subnet, public_ip, nat_gateway, nat_gateway_public_ip_association, subnet_nat_gateway_association,
+user_assigned_identity, federated_identity_credential, role_assignment, kubernetes_cluster,
+kubernetes_cluster_node_pool; read in November 2026).
 
 They are put together here, and not taken from Azure's answers, which write them in small letters here and there; the
 provider does not know them then.

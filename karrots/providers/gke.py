@@ -327,9 +327,7 @@ def _cluster_to_take(google: Google, record: Record, state: Mapping[str, Any] | 
     return alive
 
 
-def _to_take(
-    google: Google, record: Record, footprint: Footprint, state: Mapping[str, Any] | None
-) -> Sequence[Thing]:
+def _to_take(google: Google, record: Record, footprint: Footprint, state: Mapping[str, Any] | None) -> Sequence[Thing]:
     """Before Terraform's destroy, with a state: what it does not know of. A router takes its NAT along."""
     whose = whose_of(google, record, footprint)
     if state is None:

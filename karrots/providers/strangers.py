@@ -46,9 +46,7 @@ def unwritten(things: Iterable[Own], state: Mapping[str, Any]) -> list[Own]:
     return [it for it in things if it.id not in known]
 
 
-def taken_over(
-    things: Iterable[Own], strangers: Sequence[Leftover], rendered: Collection[str]
-) -> dict[str, str]:
+def taken_over(things: Iterable[Own], strangers: Sequence[Leftover], rendered: Collection[str]) -> dict[str, str]:
     """By address, what Terraform imports these by: all of them, each at one of the addresses `rendered`, or none."""
     named = {it.leftover: it for it in things}
     found = [named[it] for it in strangers if it in named]

@@ -62,7 +62,9 @@ class PlayedFleet:
     def known(self, record: Record, kind: str) -> list[str]:
         """Ids of that type in the state."""
         held = StateStore(places.terraform_states() / record.id).current() or {}
-        return [it["attributes"]["id"] for each in held["resources"] if each["type"] == kind for it in each["instances"]]
+        return [
+            it["attributes"]["id"] for each in held["resources"] if each["type"] == kind for it in each["instances"]
+        ]
 
 
 @contextmanager

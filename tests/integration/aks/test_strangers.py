@@ -10,7 +10,6 @@ import pytest
 from karrots.providers import aks, waiting
 from karrots.providers.base import Footprint, Leftover
 from tests.integration.aks.test_preflight import record, spec
-
 from tests.support.aks_account.planted import IDENTITIES, NETWORK, Planted
 from tests.support.imports import imported, lived
 

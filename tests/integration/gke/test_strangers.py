@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PLACE = f"projects/{PROJECT}/locations/{ZONES[0]}/clusters/qa"
 
 
-
 def state(**ids: Iterable[str]) -> dict[str, Any]:
     """One that knows things by these ids, by their types."""
     resources = [
