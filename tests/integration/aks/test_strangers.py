@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from karrots.providers import aks, waiting
+from karrots.providers import aks, aks_strangers, waiting
 from karrots.providers.base import Footprint, Leftover
 from tests.integration.aks.test_preflight import record, spec
 from tests.support.aks_account.planted import IDENTITIES, NETWORK, Planted
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 KIND = "azurerm_kubernetes_cluster_node_pool"
 BATCH = "  batch-of-many: {min: 0, max: 2}\n"
-AZURES_WORD = next(iter(aks.aks_strangers.pools_of(spec(BATCH))))
+AZURES_WORD = next(iter(aks_strangers.pools_of(spec(BATCH))))
 
 
 class Made(Planted):

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from google.cloud import container_v1
 
 from karrots.fleet.cloud_names import names
-from karrots.providers import gke, waiting
+from karrots.providers import gke, gke_strangers, waiting
 from karrots.providers.base import Footprint, Leftover
 from tests.integration.gke.test_preflight import spec
 from tests.integration.gke.test_sweep import record
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from karrots.fleet.record import Record
     from tests.support.gke_account.account import Account
 
+Status = container_v1.Cluster.Status
 PLACE = f"projects/{PROJECT}/locations/{ZONES[0]}/clusters/qa"
 
 
@@ -174,7 +176,7 @@ def test_only_what_the_state_lacks_is_taken_over(account: Account) -> None:
 
 def test_an_account_in_a_project_of_a_domain(account: Account) -> None:
     """Its address has them the other way round."""
-    found = {it.key for it in gke.gke_strangers.named(record(account="example.com:fleet"))}
+    found = {it.key for it in gke_strangers.named(record(account="example.com:fleet"))}
     assert any(it.endswith("@fleet.example.com.iam.gserviceaccount.com") for it in found)
 
 
@@ -213,9 +215,9 @@ def looks(account: Account, monkeypatch: pytest.MonkeyPatch, *statuses: str) -> 
     left = list(statuses)
 
     def slept(_: float) -> None:
-        account.clusters[PLACE].status = left.pop(0)
+        account.clusters[PLACE].status = Status[left.pop(0)]
 
-    monkeypatch.setattr(waiting.time, "sleep", slept)
+    monkeypatch.setattr("karrots.providers.waiting.time.sleep", slept)
     return left
 
 
