@@ -32,7 +32,7 @@ from karrots.providers.base import (
 )
 from karrots.providers.cloud import asked, by_kind, identity_variables
 from karrots.providers.releasing import release
-from karrots.providers.strangers import taken_over, unwritten
+from karrots.providers.strangers import taken_over, unwritten, when_whole
 from karrots.providers.tainted import addresses, tainted
 from karrots.providers.waiting import pause, settled
 from karrots.spec import fleet
@@ -56,6 +56,7 @@ CLUSTER_RESOURCES = (aks_strangers.CLUSTER,)
 PATIENCE = OF_A_CLOUD
 MEMORY = TERRAFORM_BYTES
 POOL_KIND = "azurerm_kubernetes_cluster_node_pool"
+MADE = (CLUSTER_KIND, POOL_KIND)
 
 ROUNDS = 3  # in which nothing goes any more, before what is left is told
 # What is taken away before Terraform's destroy, while whoever made it may still run.
@@ -156,7 +157,7 @@ def lost(record: Record) -> tuple[str, ...]:
 
 def untaint(record: Record, state: Mapping[str, Any], settings: Cloud | None) -> tuple[str, ...]:
     """Terraform marks what it did not see finished, and would make it again: ten minutes for what is whole."""
-    marked = list(tainted(state, {CLUSTER_KIND, POOL_KIND}))
+    marked = list(tainted(state, MADE))
     if not marked:
         return ()
     azure = own_door(record, settings)
@@ -197,10 +198,7 @@ def imports(
     azure = own_door(record, settings)
     there = aks_strangers.there(azure, record, living(azure, record), aks_strangers.pools_of(spec))
     wanted = taken_over(there, strangers, aks_strangers.rendered(spec))
-    made = [(address.partition(".")[0], key.rpartition("/")[2]) for address, key in wanted.items()]
-    kinds = (CLUSTER_KIND, POOL_KIND)
-    whole = all(_is_whole(azure, record, kind, {"name": name}) for kind, name in made if kind in kinds)
-    return wanted if whole else {}
+    return when_whole(wanted, MADE, partial(_is_whole, azure, record))
 
 
 def tend(record: Record) -> list[str]:

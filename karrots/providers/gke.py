@@ -34,7 +34,7 @@ from karrots.providers.cloud import KEPT, asked, by_kind, identity_variables
 from karrots.providers.gke_defaults import living
 from karrots.providers.gke_strangers import UNWRITTEN
 from karrots.providers.releasing import release
-from karrots.providers.strangers import taken_over, unwritten
+from karrots.providers.strangers import taken_over, unwritten, when_whole
 from karrots.providers.tainted import addresses, tainted
 from karrots.providers.waiting import pause, settled
 
@@ -185,9 +185,7 @@ def imports(
     """Everything that bears a name and not only the cluster: Google's names are ids."""
     google = door(record)
     wanted = taken_over(_own(google, record), strangers, gke_strangers.rendered(spec))
-    made = [(address.partition(".")[0], key.rpartition("/")[2]) for address, key in wanted.items()]
-    whole = all(_is_whole(google, record, kind, {"name": name}) for kind, name in made if kind in MADE)
-    return wanted if whole else {}
+    return when_whole(wanted, MADE, partial(_is_whole, google, record))
 
 
 def tend(record: Record) -> list[str]:

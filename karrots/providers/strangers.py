@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from karrots.providers.base import Leftover
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,11 @@ def taken_over(things: Iterable[Own], strangers: Sequence[Leftover], rendered: C
     found = [named[it] for it in strangers if it in named]
     wanted = {it.address: it.key for it in found if it.address in rendered}
     return wanted if len(wanted) == len(strangers) else {}
+
+
+def when_whole(
+    wanted: Mapping[str, str], kinds: Collection[str], is_whole: Callable[[str, Mapping[str, Any]], bool]
+) -> Mapping[str, str]:
+    """{} when one of these kinds is not, by its type and name; others are there at once."""
+    made = ((address.partition(".")[0], key.rpartition("/")[2]) for address, key in wanted.items())
+    return wanted if all(is_whole(kind, {"name": name}) for kind, name in made if kind in kinds) else {}

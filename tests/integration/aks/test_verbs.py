@@ -57,6 +57,7 @@ def test_from_a_dry_run_to_the_receipt(fleet: Fleet) -> None:
 
 def test_a_cluster_that_no_state_knows_is_taken_over(fleet: Fleet) -> None:
     """azurerm would say that it has to be imported, and go no further."""
+    before = fleet.world.inventory()
     ours = fleet.create("--ttl", "1d")
     mine = Planted(fleet.world.account, ours)
     mine.cluster("Failed")
@@ -69,3 +70,8 @@ def test_a_cluster_that_no_state_knows_is_taken_over(fleet: Fleet) -> None:
     told = fleet.karrots("create", "--wait", "infra", "--timeout", "1", expect=ExitCode.TIMED_OUT)
     assert "taken over: AKS cluster qa" in told.err
     assert fleet.known(ours, "azurerm_kubernetes_cluster") == [mine.cluster_id]
+
+    fleet.forget(ours, "azurerm_kubernetes_cluster")
+    told = fleet.karrots("destroy", "qa", "--yes")
+    assert "no Terraform state knows of it: AKS cluster qa" in told.err
+    assert fleet.world.inventory() == before

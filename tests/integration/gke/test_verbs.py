@@ -146,6 +146,11 @@ def test_a_cluster_that_no_state_knows_is_taken_over(fleet: Fleet) -> None:
     assert fleet.known(ours, "google_container_cluster") == [place]
     assert list(fleet.account.clusters) == [place]
 
+    fleet.forget(ours, "google_container_cluster")
+    told = fleet.karrots("destroy", "qa", "--yes")
+    assert "no Terraform state knows of it: GKE cluster qa" in told.err
+    assert fleet.account.clusters == {}
+
 
 def test_a_destroy_tells_what_it_may_not_take_away(fleet: Fleet) -> None:
     mine = Planted(fleet.account, fleet.create("--ttl", "1d"))
