@@ -1,4 +1,4 @@
-"""The ids that karrots imports by are ids to HashiCorp's own provider; whether Azure has such things is not asked here."""
+"""The ids that karrots imports by are ids to HashiCorp's own provider, which then looks for them in Azure."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def looks(account: Account, monkeypatch: pytest.MonkeyPatch, *statuses: str) -> 
     left = list(statuses)
 
     def slept(_: float) -> None:
-        account.clusters[PLACE].status = Status[left.pop(0)]
+        account.clusters[PLACE].status = getattr(Status, left.pop(0))
 
     monkeypatch.setattr("karrots.providers.waiting.time.sleep", slept)
     return left
