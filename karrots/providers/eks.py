@@ -178,7 +178,7 @@ def imports(
     """The cluster, its log group and its roles: what has one name, and takes long to make or is easy to take over."""
     found = [eks_strangers.place(record, it) for it in strangers]
     wanted = dict(it for it in found if it is not None)
-    if len(wanted) < len(found):
+    if len(wanted) < len(found) or not wanted.keys() <= eks_strangers.rendered(spec):
         return {}
     cluster = CLUSTER_RESOURCES[0]
     if cluster in wanted and not _is_whole(own_door(record, settings), record, "aws_eks_cluster", {}):

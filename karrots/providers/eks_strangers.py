@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from karrots.adapters.aws import Aws
     from karrots.adapters.aws_eks import Cluster
     from karrots.fleet.record import Record
+    from karrots.spec.cluster import ClusterSpec
 
 EKS_CLUSTER = "EKS cluster"
 UNWRITTEN: tuple[Kind, ...] = (*sorted(TERRAFORMS), "launch template", "log group")
+CLUSTER = "aws_eks_cluster.cluster"
+LOG_GROUP = "aws_cloudwatch_log_group.cluster"
 # Where in templates/eks the roles are, by what their names end with.
 ROLES = {
     "cluster": "aws_iam_role.cluster",
@@ -30,6 +33,7 @@ ROLES = {
     "cert-manager": 'aws_iam_role.controllers["cert-manager"]',
     "load-balancer-controller": 'aws_iam_role.controllers["aws-load-balancer-controller"]',
 }
+OWN_NODES = ("vpc-cni", "ebs-csi", "load-balancer-controller")
 
 
 def unknown(aws: Aws, whose: Whose, alive: Cluster | None, state: Mapping[str, Any]) -> tuple[Leftover, ...]:
@@ -68,13 +72,19 @@ def _cluster(aws: Aws, whose: Whose, alive: Cluster, known: frozenset[str]) -> I
             yield Leftover(piece.kind, piece.name)
 
 
+def rendered(spec: ClusterSpec) -> set[str]:
+    """Which of these addresses the root has for such content: with Auto Mode AWS runs the other controllers."""
+    roles = {name: address for name, address in ROLES.items() if not (spec.eks.auto_mode and name in OWN_NODES)}
+    return {CLUSTER, LOG_GROUP, *roles.values()}
+
+
 def place(record: Record, stranger: Leftover) -> tuple[str, str] | None:
     """Its address in the rendered root, and what Terraform imports it by; None for what has no name of its own."""
     called = names(record)
     if stranger.kind == EKS_CLUSTER:
-        return "aws_eks_cluster.cluster", called["cluster"]
+        return CLUSTER, called["cluster"]
     if stranger.kind == "role":
         return ROLES[stranger.name.removeprefix(f"{called['prefix']}-")], stranger.name
     if stranger == Leftover("log group", f"/aws/eks/{called['cluster']}/cluster"):
-        return "aws_cloudwatch_log_group.cluster", stranger.name
+        return LOG_GROUP, stranger.name
     return None

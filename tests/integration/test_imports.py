@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from karrots.providers import aks_strangers, gke_strangers
+from karrots.providers import aks_strangers, eks_strangers, gke_strangers
 from tests.integration.test_provider_roots import opened
 from tests.support.variants import VARIANTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RENDERED = {"gke": gke_strangers.rendered, "aks": aks_strangers.rendered}
+RENDERED = {"eks": eks_strangers.rendered, "gke": gke_strangers.rendered, "aks": aks_strangers.rendered}
 SHAPES = (
+    "eks-main", "eks-auto",
     "gke-three-zones", "gke-shared", "gke-no-nat", "gke-autopilot",
     "aks-three-zones", "aks-longest", "aks-shared", "aks-no-nat",
 )  # fmt: skip

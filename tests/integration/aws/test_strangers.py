@@ -10,6 +10,7 @@ import pytest
 from karrots import places
 from karrots.adapters.aws_roles import ROLES
 from karrots.adapters.aws_things import ID, TERRAFORMS
+from karrots.fleet.cloud_names import names
 from karrots.providers import eks, eks_strangers
 from karrots.providers.base import Footprint, Leftover
 from tests.integration.aws.test_preflight import described, spec
@@ -177,6 +178,14 @@ def test_a_cluster_that_eks_still_makes_is_waited_for(aws: Aws, cloud: Cloud, la
     planted.cluster(aws, "qa", ours.id, mine.subnets)
     cloud.front.script = described(ours, "CREATING", "CREATING", "CREATING", last)
     assert eks.imports(ours, [CLUSTER], None, spec()) == taken
+
+
+def test_a_role_that_the_root_has_no_place_for_is_not_taken_over() -> None:
+    """Somebody changed cluster.yaml meanwhile: Terraform would refuse an import that leads nowhere."""
+    ours = record("qa")
+    role = f"{names(ours)['prefix']}-vpc-cni"
+    assert eks.imports(ours, [Leftover("role", role)], None, spec()) == {"aws_iam_role.vpc_cni": role}
+    assert eks.imports(ours, [Leftover("role", role)], None, spec("eks: {auto_mode: true}\n")) == {}
 
 
 def test_addresses_are_those_of_the_template() -> None:
