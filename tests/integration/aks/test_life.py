@@ -269,6 +269,7 @@ def looked(ours: Planted, parent: Record, child: Record, settings: Cloud | None)
     aks.access(ours.record, {}, None)
     aks.parts(ours.record, None)
     aks.footprint(ours.record, None)
+    aks.unknown(ours.record, {}, None)
     return [row.hint for row in rows(spec(), child, parent=parent).values()]
 
 

@@ -194,6 +194,7 @@ def looked(ours: Record, parent: Record) -> str:
     """All questions; what is said to a person of a new cluster."""
     gke.parts(ours, None)
     gke.footprint(ours, None)
+    gke.unknown(ours, {}, None)
     rows = gke.preflight(spec(), of_parent(parent), section(), parent)
     return " ".join(f"{row.found} {row.hint}" for row in rows)
 
