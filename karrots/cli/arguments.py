@@ -89,12 +89,16 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes.")]
 Fetch = Annotated[bool, typer.Option("--fetch", help="Ask the remote for the present ledger first.")]
 
 
-def overrides(pairs: list[str] | None) -> dict[str, str]:
+def overrides(given: list[str] | None) -> dict[str, str]:
+    return pairs(given, "--set nodes.default.count=2")
+
+
+def pairs(given: list[str] | None, example: str) -> dict[str, str]:
     """Raises UsageError for what is not KEY=VALUE."""
     found: dict[str, str] = {}
-    for pair in pairs or ():
+    for pair in given or ():
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise UsageError(f"'{pair}' is not KEY=VALUE", hint="--set nodes.default.count=2")
+            raise UsageError(f"'{pair}' is not KEY=VALUE", hint=example)
         found[key] = value
     return found

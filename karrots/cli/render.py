@@ -16,9 +16,9 @@ def command(
         bool, typer.Option("--check", help="Write nothing; exit with 1 when something would change.")
     ] = False,
 ) -> None:
-    """Write terraform/ from cluster.yaml.
+    """Write terraform/ and flux/services/ from cluster.yaml.
 
-    It is committed with cluster.yaml, so that a reviewer reads both.
+    Both are committed with cluster.yaml, so that a reviewer reads both.
 
     [bold]Examples[/]
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from karrots.ops.rehearse import Found, Rehearsed
     from karrots.ops.repair import Repairs
     from karrots.ops.runs import PastRuns, RunLog
+    from karrots.ops.services import Outdated, ServiceDetail, ServiceList, ServiceRow, ServicesChanged
 
 
 def brought_up(result: Cluster | Planned) -> str:
@@ -226,6 +227,53 @@ def _finding_text(found: Found) -> str:
 
 def rendered_text(rendered: Rendered) -> str:
     return "".join(f"{what:8} {rendered.directory}/{path}\n" for path, what in rendered.files.items())
+
+
+def services_text(listed: ServiceList, columns: int | None) -> str:
+    rows = [(row.name, _switch(row), row.version or "-", _needs_text(row), row.what) for row in listed.services]
+    return table(("SERVICE", "", "VERSION", "NEEDS", "WHAT"), rows, width=columns)
+
+
+def _switch(row: ServiceRow) -> str:
+    return "on" if row.on else "n/a" if row.why_not else "off"
+
+
+def _needs_text(row: ServiceRow) -> str:
+    return ", ".join(row.needs) or "-"
+
+
+def service_text(detail: ServiceDetail) -> str:
+    lines = [
+        ("service", f"{detail.name}, {'on' if detail.on else 'off'}"),
+        ("what", detail.what),
+        *([("not here", detail.why_not)] if detail.why_not else []),
+        ("needs", ", ".join(detail.needs) or "-"),
+        ("rights", detail.permission or "-"),
+        ("differs", detail.differs),
+        ("namespace", detail.namespace),
+        *((f"  {option}", value) for option, value in detail.options.items()),
+    ]
+    text = "".join(f"{label:15}  {value}\n" for label, value in lines)
+    for chart in detail.charts:
+        text += f"\n{chart.name} {chart.version} from {chart.address}\n"
+        text += table(("VALUE", "LOOKED UP IN"), list(chart.values.items()))
+    return text
+
+
+def services_changed_text(done: ServicesChanged) -> str:
+    listing = "".join(f"{what:8} {done.directory}/{path}\n" for path, what in done.files.items() if what != "same")
+    kept = "kept: changed by hand since it was rendered; remove it by hand, or karrots render once it is gone\n"
+    told = listing + (kept if done.kept else "")
+    if not done.changed:
+        return told + "nothing to change\n"
+    return f"{told}\nnext: git add {done.directory} && git commit -m 'Change the services'\n"
+
+
+def outdated_text(found: Outdated, columns: int | None) -> str:
+    if not found.charts:
+        return "every chart is of the version that this karrots knows\n"
+    rows = [(chart.service, chart.chart, chart.rendered or "-", chart.known) for chart in found.charts]
+    return table(("SERVICE", "CHART", "RENDERED", "KNOWN"), rows, width=columns) + "next: karrots render\n"
 
 
 def pinned_text(pinned: Pinned) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from karrots.errors import UsageError
 from karrots.spec.identity import IDENTITY_VARIABLES
@@ -11,10 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from karrots.fleet.record import Record
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+# Variables that are outputs of Terraform, by the output's name there.
+OF_THE_CLOUD: Mapping[str, str] = MappingProxyType({"cluster_vpc": "vpc_id", "cluster_dns_identity": "dns_identity"})
 
 
-def variables(record: Record, content_variables: Mapping[str, str]) -> dict[str, str]:
-    """The data of the ConfigMap that Flux substitutes from; UsageError when content claims an identity's name."""
+def variables(
+    record: Record, content_variables: Mapping[str, str], outputs: Mapping[str, Any] = NOTHING
+) -> dict[str, str]:
+    """The data of the ConfigMap that Flux substitutes from; UsageError when content claims an identity's name.
+
+    `outputs` are those of the cluster's Terraform: some of what its controllers must know is known to the cloud alone.
+    """
     clash = sorted(set(content_variables) & set(IDENTITY_VARIABLES))
     if clash:
         raise UsageError(
@@ -22,7 +31,7 @@ def variables(record: Record, content_variables: Mapping[str, str]) -> dict[str,
             why="it is part of a cluster's identity, which karrots fills in",
             hint="rename it in cluster.yaml, below variables",
         )
-    return {**content_variables, **_identity(record)}
+    return {**content_variables, **_identity(record), **_of_the_cloud(outputs)}
 
 
 def _identity(record: Record) -> dict[str, str]:
@@ -36,7 +45,13 @@ def _identity(record: Record) -> dict[str, str]:
         "cluster_region": record.region,
         "cluster_owner": record.owner,
         "cluster_network": record.network,
+        "cluster_account": record.account,
     }
+
+
+def _of_the_cloud(outputs: Mapping[str, Any]) -> dict[str, str]:
+    """'' where a provider has no such thing: Flux refuses a variable without a value, and takes an empty one."""
+    return {name: str(outputs.get(output) or "") for name, output in OF_THE_CLOUD.items()}
 
 
 def terraform_variables(record: Record) -> dict[str, str]:

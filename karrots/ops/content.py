@@ -10,6 +10,7 @@ from karrots.adapters.git_names import quoted
 from karrots.errors import NotFound, UsageError
 from karrots.files import content as content_of
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
+from karrots.render import services
 from karrots.render import terraform as rendering
 from karrots.render.files import compare, write
 from karrots.steps import content
@@ -63,10 +64,27 @@ def present_spec(workspace: Workspace, directory: str) -> ClusterSpec:
 
 
 def render(settings: Settings, *, check: bool) -> Rendered:
-    """Write terraform/ from cluster.yaml; with `check` only say what would change."""
+    """Write terraform/ and the services from cluster.yaml; with `check` only say what would change."""
     workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     spec = present_spec(workspace, directory)
+    files = {**_terraform(workspace, directory, spec), **_services(workspace, directory, spec)}
+    act = compare if check else write
+    done = act(files, workspace.repo.root / directory)  # which looks at every folder below it, terraform/ included
+    return Rendered(directory, {written.path: written.outcome for written in done})
+
+
+def _services(workspace: Workspace, directory: str, spec: ClusterSpec) -> dict[str, str]:
+    """Without those that were changed by hand since: lint tells them."""
+    root = workspace.repo.root / directory
+    wanted = services.render(spec, directory, places.templates())
+    return {path: text for path, text in wanted.items() if not services.is_changed(root / path)}
+
+
+def _terraform(workspace: Workspace, directory: str, spec: ClusterSpec) -> dict[str, str]:
+    """Nothing where it is kept by hand and there are services to render. Raises UsageError where there are none."""
+    if spec.terraform == "ejected" and spec.services.on:
+        return {}
     if spec.terraform == "ejected":
         raise UsageError(
             f"'{directory}' is ejected",
@@ -81,10 +99,7 @@ def render(settings: Settings, *, check: bool) -> Rendered:
             hint="karrots create --on local   (the same directory on the local engine)",
         )
     backend = workspace.backend(spec.provider)
-    files = {f"terraform/{path}": text for path, text in rendering.render(spec, templates, backend).items()}
-    act = compare if check else write
-    done = act(files, workspace.repo.root / directory)  # which looks at every folder below it, terraform/ included
-    return Rendered(directory, {written.path: written.outcome for written in done})
+    return {f"terraform/{path}": text for path, text in rendering.render(spec, templates, backend).items()}
 
 
 def eject(settings: Settings) -> Rendered:

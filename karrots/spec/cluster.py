@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from karrots.spec import loading
+from karrots.errors import UsageError
+from karrots.spec import loading, yaml_file
 from karrots.spec.identity import IDENTITY_VARIABLES
 from karrots.spec.model import Flag, Form, Interval, Label, Model, Whole
+from karrots.spec.services import COMMAND, Services, flaws
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,6 +137,7 @@ class ClusterSpec(Model):
     gke: Gke = Field(default_factory=Gke, description="What only GKE has.")
     aks: Aks = Field(default_factory=Aks, description="What only AKS has.")
     flux: Flux = Field(default_factory=Flux, description="Flux, which applies flux/ of this directory.")
+    services: Services = Field(default_factory=Services, description="Core services by name (karrots services ls).")
     variables: dict[VariableName, str] = Field(
         default_factory=dict, description="Further ${variables} for the manifests, beside the cluster's identity."
     )
@@ -149,4 +152,20 @@ class ClusterSpec(Model):
 
 def load_cluster(data: bytes | str, source: str, overrides: Mapping[str, str] | None = None) -> ClusterSpec:
     """Raises UsageError with file:line:column; `overrides` are dotted paths, typed by the schema."""
-    return loading.load(ClusterSpec, data, source, overrides or {})
+    spec = read_cluster(data, source, overrides or {})
+    for flaw in flaws(spec):
+        line, column = yaml_file.load_text(data, source).position(("services", flaw.service))
+        raise UsageError(f"{yaml_file.place(source, line, column)}: {flaw.text}", hint=flaw.command)
+    return spec
+
+
+def read_cluster(data: bytes | str, source: str, overrides: Mapping[str, str]) -> ClusterSpec:
+    """As `load_cluster`, but services that do not go together are let be: a command is about to mend that."""
+    for path in overrides:
+        if path.split(".")[0] == "services":
+            raise UsageError(
+                f"cannot set '{path}'",
+                why="services are content: Flux reads them from git",
+                hint=f"{COMMAND} enable NAME --option KEY=VALUE",
+            )
+    return loading.load(ClusterSpec, data, source, overrides)

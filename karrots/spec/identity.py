@@ -15,4 +15,7 @@ IDENTITY_VARIABLES = (
     "cluster_region",
     "cluster_owner",
     "cluster_network",
+    "cluster_account",
+    "cluster_vpc",
+    "cluster_dns_identity",
 )

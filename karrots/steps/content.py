@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from karrots import places
 from karrots.files import content
 from karrots.lint import Finding, lint
+from karrots.render import services
 from karrots.render import terraform as rendering
 from karrots.spec import flux_components
 from karrots.spec.identity import IDENTITY_VARIABLES
@@ -37,8 +38,38 @@ def on_disk(root: Path, directory: str) -> dict[str, bytes]:
 def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec, backend: str = "http") -> list[Finding]:
     """`backend` is where the fleet keeps the states of this provider's clusters."""
     known = {*IDENTITY_VARIABLES, *spec.variables}
-    return [*lint(files, directory, known), *stale_terraform(files, spec, backend), *other_flux(files, spec)]
+    return [
+        *lint(files, directory, known),
+        *stale_terraform(files, spec, backend),
+        *stale_services(files, directory, spec),
+        *other_flux(files, spec),
+    ]
 
+
+def stale_services(files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
+    """What Flux finds must be what cluster.yaml says; what somebody changed on purpose is told, and left to them."""
+    wanted = services.render(spec, directory, places.templates())
+    found = [_stale_service(path, files.get(path)) for path, text in wanted.items() if files.get(path) != text.encode()]
+    names = {path.removeprefix(f"{services.FOLDER}/").split("/")[0] for path, data in files.items() if _is_ours(path, data)}
+    return [*found, *(_left_over(name) for name in sorted(names - set(spec.services.on)))]
+
+
+def _is_ours(path: str, data: bytes) -> bool:
+    return path.startswith(f"{services.FOLDER}/") and services.is_rendered(data)
+
+
+def _stale_service(path: str, data: bytes | None) -> Finding:
+    if data is not None and not services.is_rendered(data):
+        message = "was changed by hand and stays so, whatever cluster.yaml says"
+        hint = f"rm {path} && karrots render   (to have it rendered again)"
+        return Finding(path, 1, "changed-service", "warning", "", message, hint)
+    message = "is missing" if data is None else "is not what cluster.yaml renders to"
+    return Finding(path, 1, "stale-service", "error", "", message, "karrots render && git commit")
+
+
+def _left_over(name: str) -> Finding:
+    path, message = f"{services.FOLDER}/{name}", f"cluster.yaml does not switch '{name}' on"
+    return Finding(path, 1, "stale-service", "error", "", message, f"karrots services disable {name}")
 
 def stale_terraform(files: Mapping[str, bytes], spec: ClusterSpec, backend: str = "http") -> list[Finding]:
     """What stands in terraform/ must be what cluster.yaml renders to, else a reviewer reads what is not applied."""

@@ -195,7 +195,12 @@ class SyncFromBranch:
 
 
 def identity_of(ctx: Context) -> dict[str, str]:
-    return identity.variables(ctx.record, ctx.spec.variables)
+    """Where no Terraform was asked, what only the cloud knows stays as the cluster was told before."""
+    wanted = identity.variables(ctx.record, ctx.spec.variables, ctx.outputs)
+    if ctx.outputs:
+        return wanted
+    told = flux.live_identity(ctx.api()) or {}
+    return {**wanted, **{name: told.get(name, "") for name in identity.OF_THE_CLOUD}}
 
 
 def keep_synced(ctx: Context) -> None:

@@ -1,0 +1,337 @@
+"""`karrots services …`: the core services of a cluster directory, in cluster.yaml and as what Flux applies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from karrots import files, places
+from karrots.adapters.git_names import quoted
+from karrots.errors import Refused, UsageError
+from karrots.fleet.workspace import CLUSTER_FILE, Workspace
+from karrots.render import services as rendering
+from karrots.render.files import compare, write
+from karrots.spec import splice
+from karrots.spec.cluster import read_cluster
+from karrots.spec.services import CATALOGUE, SETS, Services, flaws, why_not
+from karrots.spec.suggest import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from karrots.ops.settings import Settings
+    from karrots.spec.cluster import ClusterSpec
+    from karrots.spec.services import Entry
+
+LIST_FILE = "kustomization.yaml"
+SYNC_FILE = "flux/services.yaml"
+
+
+@dataclass(frozen=True)
+class ServiceRow:
+    """`why_not` says why it is not for this directory's provider; `version` is that of its last chart, '' for none."""
+
+    name: str
+    on: bool
+    version: str
+    needs: tuple[str, ...]
+    sets: tuple[str, ...]
+    what: str
+    why_not: str
+
+
+@dataclass(frozen=True)
+class ServiceList:
+    directory: str
+    services: tuple[ServiceRow, ...]
+
+
+@dataclass(frozen=True)
+class ChartDetail:
+    name: str
+    address: str
+    version: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ServiceDetail:
+    """`options` are as they are in cluster.yaml or by default; `values` of a chart say where each was looked up."""
+
+    name: str
+    on: bool
+    what: str
+    why_not: str
+    needs: tuple[str, ...]
+    permission: str
+    differs: str
+    namespace: str
+    options: dict[str, str]
+    charts: tuple[ChartDetail, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ServicesChanged:
+    """`files` by path below the directory: created, changed, same, removed, or kept for a change by hand."""
+
+    directory: str
+    files: dict[str, str]
+
+    @property
+    def changed(self) -> bool:
+        return any(outcome not in ("same", KEPT) for outcome in self.files.values())
+
+    @property
+    def kept(self) -> list[str]:
+        return [path for path, outcome in self.files.items() if outcome == KEPT]
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """Charts whose version in the files is another than this karrots would render."""
+
+    directory: str
+    charts: tuple[OutdatedChart, ...]
+
+
+@dataclass(frozen=True)
+class OutdatedChart:
+    service: str
+    chart: str
+    rendered: str
+    known: str
+
+
+KEPT = "kept"
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The cluster directory a command stands in, with its cluster.yaml as text and as read."""
+
+    root: Path
+    path: str
+    text: str
+    spec: ClusterSpec
+
+    @classmethod
+    def open(cls, settings: Settings) -> Directory:
+        workspace = Workspace.open(settings.start, settings.warn)
+        path = workspace.directory()
+        root = workspace.repo.root / path
+        text = files.content(root / CLUSTER_FILE).decode("utf-8-sig")
+        return cls(root, path, text, read_cluster(text, f"{path}/{CLUSTER_FILE}", {}))
+
+    def rendered(self, spec: ClusterSpec) -> dict[str, str]:
+        return rendering.render(spec, self.path, places.templates())
+
+    def read(self, path: str) -> str | None:
+        file = self.root / path
+        return files.content(file).decode("utf-8-sig") if file.is_file() else None
+
+
+def ls(settings: Settings) -> ServiceList:
+    here = Directory.open(settings)
+    return ServiceList(here.path, tuple(_row(entry, here.spec) for entry in CATALOGUE.values()))
+
+
+def _row(entry: Entry, spec: ClusterSpec) -> ServiceRow:
+    charts = rendering.charts_of(entry.name, spec.provider, places.templates())
+    return ServiceRow(
+        entry.name,
+        entry.name in spec.services.on,
+        charts[-1].version if charts else "",
+        entry.needs,
+        entry.sets,
+        entry.what,
+        why_not(entry, spec),
+    )
+
+
+def show(settings: Settings, name: str) -> ServiceDetail:
+    here = Directory.open(settings)
+    entry = known(name)
+    charts = rendering.charts_of(name, here.spec.provider, places.templates())
+    below = f"{rendering.FOLDER}/{name}/"
+    return ServiceDetail(
+        name,
+        name in here.spec.services.on,
+        entry.what,
+        why_not(entry, here.spec),
+        entry.needs,
+        entry.permission,
+        entry.differs,
+        entry.namespace,
+        _options(name, here.spec),
+        tuple(_chart_detail(chart) for chart in charts),
+        tuple(path for path in _rendered_or_nothing(here) if path.startswith(below)),
+    )
+
+
+def _rendered_or_nothing(here: Directory) -> dict[str, str]:
+    """Services that do not go together may have nothing to render."""
+    return {} if flaws(here.spec) else here.rendered(here.spec)
+
+
+def _options(name: str, spec: ClusterSpec) -> dict[str, str]:
+    told = spec.services.on.get(name)
+    return {
+        option: str(getattr(told, option) if told else field.get_default())
+        for option, field in Services.options(name).items()
+    }
+
+
+def _chart_detail(chart: rendering.Chart) -> ChartDetail:
+    looked_up = {
+        value: f"{place.repository} {place.file} @ {place.commit[:10]}" for place in chart.places for value in place.values
+    }
+    return ChartDetail(chart.name, chart.address, chart.version, looked_up)
+
+
+def enable(
+    settings: Settings, names: Sequence[str], chosen: str | None, options: Mapping[str, str]
+) -> ServicesChanged:
+    """Switch on those named and those of the set that this provider has; what is on already stays as it is."""
+    here = Directory.open(settings)
+    wanted = [known(name).name for name in names] + (members(chosen, here.spec) if chosen else [])
+    if not wanted or (options and len(wanted) != 1):
+        raise UsageError(
+            "an option needs one service to belong to" if options else "no service is named",
+            hint="karrots services enable external-dns --option policy=upsert-only" if options else "karrots services ls",
+        )
+    text = here.text
+    for name in dict.fromkeys(wanted):
+        text = _switched_on(text, here, name, options)
+    return _written(here, text)
+
+
+def _switched_on(text: str, here: Directory, name: str, options: Mapping[str, str]) -> str:
+    from karrots.spec.edit import set_key
+
+    unknown = next((key for key in options if key not in Services.options(name)), None)
+    if unknown is not None:
+        near = suggestion(unknown, Services.options(name))
+        raise UsageError(f"'{name}' has no option {quoted(unknown)}{near}", hint=f"karrots services show {name}")
+    if name not in here.spec.services.on:
+        return splice.add_key(text, ("services", name), options)
+    for key, value in options.items():
+        path = ("services", name, key)
+        text = set_key(text, ".".join(path), value) if splice.has(text, path) else splice.add_key(text, path, value)
+    return text
+
+
+def disable(settings: Settings, names: Sequence[str]) -> ServicesChanged:
+    """Only what karrots rendered and nobody changed since is removed."""
+    here = Directory.open(settings)
+    text = here.text
+    for name in dict.fromkeys(known(name).name for name in names):
+        if name in here.spec.services.on:
+            text = splice.drop_key(text, ("services", name))
+    return _written(here, text, off=names)
+
+
+def outdated(settings: Settings) -> Outdated:
+    here = Directory.open(settings)
+    found = []
+    for name in here.spec.services.on:
+        for chart in rendering.charts_of(name, here.spec.provider, places.templates()):
+            text = here.read(f"{rendering.FOLDER}/{name}/install/{chart.name}.yaml")
+            pinned = rendering.pinned(text) if text else ""
+            if pinned != chart.version:
+                found.append(OutdatedChart(name, chart.name, pinned, chart.version))
+    return Outdated(here.path, tuple(found))
+
+
+def known(name: str) -> Entry:
+    if name not in CATALOGUE:
+        near = suggestion(name, CATALOGUE)
+        raise UsageError(f"there is no service {quoted(name)}{near}", hint="karrots services ls")
+    return CATALOGUE[name]
+
+
+def members(chosen: str, spec: ClusterSpec) -> list[str]:
+    """Of a set, what is for this provider; where another way in is on, not a second one."""
+    if chosen not in SETS:
+        raise UsageError(f"there is no set {quoted(chosen)}{suggestion(chosen, SETS)}", hint=f"--set {'|'.join(SETS)}")
+    has_way_in = any(CATALOGUE[name].ingress for name in spec.services.on)
+    return [
+        entry.name
+        for entry in CATALOGUE.values()
+        if chosen in entry.sets and not why_not(entry, spec) and not (entry.ingress and has_way_in)
+    ]
+
+
+def _written(here: Directory, text: str, off: Sequence[str] = ()) -> ServicesChanged:
+    """Everything is looked at before the first file is written. Raises UsageError for what would not go together."""
+    spec = read_cluster(text, f"{here.path}/{CLUSTER_FILE}", {})
+    _refuse_new_flaws(here.spec, spec)
+    wanted = here.rendered(spec)
+    kept = _changed_by_hand(here.root, wanted)
+    wanted = {path: text for path, text in wanted.items() if path not in kept}
+    wanted |= {CLUSTER_FILE: text, **_listed(here, spec, off)}
+    gone = _left_over(here.root, off)
+    compare(wanted, here.root)
+    done: dict[str, str] = {each.path: each.outcome for each in write(wanted, here.root)}
+    done |= _removed(here.root, gone) | dict.fromkeys(kept, KEPT)
+    return ServicesChanged(here.path, dict(sorted(done.items())))
+
+
+def _refuse_new_flaws(before: ClusterSpec, after: ClusterSpec) -> None:
+    old = {flaw.text for flaw in flaws(before)}
+    for flaw in flaws(after):
+        if flaw.text not in old:
+            raise UsageError(flaw.text, why="nothing was changed", hint=flaw.command)
+
+
+def _changed_by_hand(root: Path, wanted: Mapping[str, str]) -> list[str]:
+    return [path for path in wanted if rendering.is_changed(root / path)]
+
+
+def _left_over(root: Path, off: Iterable[str]) -> list[str]:
+    """The files of services that are off."""
+    folders = (root / rendering.FOLDER / name for name in off)
+    return [
+        file.relative_to(root).as_posix()
+        for folder in folders
+        if folder.is_dir()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    ]
+
+
+def _removed(root: Path, paths: Iterable[str]) -> dict[str, str]:
+    outcomes: dict[str, str] = {}
+    for path in paths:
+        ours = rendering.is_rendered(files.content(root / path))
+        if ours:
+            files.remove(root / path)
+        outcomes[path] = "removed" if ours else KEPT
+    return outcomes
+
+
+def _listed(here: Directory, spec: ClusterSpec, off: Iterable[str]) -> dict[str, str]:
+    """The files of the fleet's own that say which services Flux finds, as they should be."""
+    path = f"{rendering.FOLDER}/{LIST_FILE}"
+    text = here.read(path)
+    if text is None:
+        raise Refused(
+            f"there is no '{here.path}/{path}'",
+            why="without it Flux takes every file below that folder as it finds it",
+            hint=f"write one that lists what is in {here.path}/{rendering.FOLDER}",
+        )
+    named = splice.items(text, "resources")
+    for name in spec.services.on:
+        text = text if name in named else splice.add_item(text, "resources", name)
+    for name in off:
+        text = splice.drop_item(text, "resources", name)
+    return {path: text, **_waiting(here)}
+
+
+def _waiting(here: Directory) -> dict[str, str]:
+    """Applications come after the services: so the Kustomization that they depend on is Ready when all of those are."""
+    text = here.read(SYNC_FILE)
+    if text is None or not splice.is_one_document(text) or splice.has(text, ("spec", "wait")):
+        return {}
+    return {SYNC_FILE: splice.add_key(text, ("spec", "wait"), "true")} if splice.has(text, ("spec", "path")) else {}

@@ -1,0 +1,323 @@
+"""cluster.yaml's `services`: the core services there are, what each may be told, and what does not go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from karrots.spec import shape
+from karrots.spec.model import Flag, Form, Label, Model, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from karrots.spec.cluster import ClusterSpec
+
+COMMAND = "karrots services"
+CLOUDS = ("eks", "gke", "aks")
+ANYWHERE = ("local", *CLOUDS)
+SETS = ("minimal", "web", "full")
+
+Replicas = Annotated[int, Whole(1, 9)]
+Email = Annotated[str, Form(r"[^@\s\"'$]+@[^@\s\"'$]+", "an address such as ops@example.com")]
+GroupName = Annotated[str, Form(r"[\w().-]*[\w()-]", "the name of a resource group")]
+Bucket = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]{1,61}[a-z0-9])", "the name of a bucket")]
+Endpoint = Annotated[str, Form(r"https?://[^\s\"'${}]+", "an address such as https://otlp.example.com")]
+Days = Annotated[str, Form(r"[1-9][0-9]{0,3}[dw]", "a time such as 10d or 4w")]
+Renewal = Annotated[str, Form(r"0|[1-9][0-9]*h", "0, or a time in hours such as 720h")]
+
+
+class Plain(Model):
+    """Nothing to tell it."""
+
+
+class Replicated(Model):
+    replicas: Replicas = Field(default=2, description="Pods of its controller.")
+
+
+class ExternalDns(Model):
+    policy: Literal["sync", "upsert-only"] = Field(
+        default="sync", description="Whether records of hosts that are gone are deleted, below the cluster's own domain."
+    )
+    resource_group: GroupName | None = Field(
+        default=None, description="Resource group of the DNS zone; aks, where it is needed."
+    )
+
+
+class CertManager(Model):
+    issuer: Literal["staging", "production"] = Field(
+        default="staging", description="Who signs the cluster's wildcard; Let's Encrypt's limits hold for production."
+    )
+    email: Email | None = Field(default=None, description="Whom Let's Encrypt may write to.")
+    resource_group: GroupName | None = Field(
+        default=None, description="Resource group of the DNS zone; aks, where it is needed."
+    )
+
+
+class SealedSecrets(Model):
+    renewal: Renewal = Field(
+        default="0",
+        description="How often a new key is made. 0 is never: parent and branch would each make their own.",
+    )
+
+
+class StorageClass(Model):
+    default: Flag = Field(default=False, description="Whether claims that name no class get this one.")
+
+
+class Prometheus(Model):
+    retention: Days = Field(default="10d", description="How long metrics are kept.")
+    alertmanager: Flag = Field(default=True, description="Whether alerts are sent from here.")
+
+
+class Collector(Model):
+    endpoint: Endpoint | None = Field(
+        default=None, description="Where logs are sent over OTLP; the cluster's own loki when left out."
+    )
+
+
+class Velero(Model):
+    bucket: Bucket = Field(description="Where backups are kept, each cluster's below a folder of its own.")
+    secret: Label = Field(
+        default="velero-credentials", description="Secret in the namespace velero whose key 'cloud' gives access to it."
+    )
+
+
+class Services(Model):
+    """A service is on when it is named; `{}` or nothing after the name leaves its options as they are."""
+
+    envoy_gateway: Replicated | None = Field(default=None, alias="envoy-gateway")
+    emissary_ingress: Replicated | None = Field(default=None, alias="emissary-ingress")
+    external_dns: ExternalDns | None = Field(default=None, alias="external-dns")
+    cert_manager: CertManager | None = Field(default=None, alias="cert-manager")
+    sealed_secrets: SealedSecrets | None = Field(default=None, alias="sealed-secrets")
+    external_secrets: Replicated | None = Field(default=None, alias="external-secrets")
+    rbac_manager: Plain | None = Field(default=None, alias="rbac-manager")
+    storage_class: StorageClass | None = Field(default=None, alias="storage-class")
+    metrics_server: Replicated | None = Field(default=None, alias="metrics-server")
+    aws_load_balancer_controller: Replicated | None = Field(default=None, alias="aws-load-balancer-controller")
+    kyverno: Replicated | None = Field(default=None)
+    kube_prometheus_stack: Prometheus | None = Field(default=None, alias="kube-prometheus-stack")
+    opentelemetry_collector: Collector | None = Field(default=None, alias="opentelemetry-collector")
+    velero: Velero | None = Field(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_is_on(cls, value: object) -> object:
+        return {name: {} if told is None else told for name, told in value.items()} if isinstance(value, dict) else value
+
+    @classmethod
+    def options(cls, name: str) -> dict[str, FieldInfo]:
+        """What a service may be told."""
+        told = shape.inner(cls, name)
+        model = next(each for each in get_args(told) if each is not NoneType)
+        found: dict[str, FieldInfo] = model.model_fields
+        return found
+
+    @property
+    def on(self) -> dict[str, Model]:
+        """Options of those that are on, by name."""
+        found = ((field.alias or name, getattr(self, name)) for name, field in type(self).model_fields.items())
+        return {name: options for name, options in found if options is not None}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`needs` must be on with it; `after` only come first where they are on."""
+
+    name: str
+    what: str
+    namespace: str
+    providers: tuple[str, ...] = ANYWHERE
+    elsewhere: str = ""
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    permission: str = ""
+    differs: str = ""
+    sets: tuple[str, ...] = ()
+    ingress: bool = False
+
+
+_DNS = "records below the cluster's domain: Pod Identity (eks), Workload Identity (gke), federated credential (aks)"
+_ENTRIES = (
+    Entry(
+        "envoy-gateway",
+        "the way in: Envoy by Gateway API, with a Gateway `public` for the cluster's own hosts",
+        "envoy-gateway-system",
+        after=("aws-load-balancer-controller",),
+        differs="hosts below ${cluster_domain}; a load balancer of its own",
+        sets=SETS,
+        ingress=True,
+    ),
+    Entry(
+        "emissary-ingress",
+        "the way in: Emissary (Ambassador), with a Host for the cluster's own hosts",
+        "emissary",
+        after=("aws-load-balancer-controller",),
+        differs="hosts below ${cluster_domain}; a load balancer of its own",
+        ingress=True,
+    ),
+    Entry(
+        "external-dns",
+        "DNS records for hosts of Services, Ingresses and HTTPRoutes",
+        "external-dns",
+        after=("envoy-gateway",),
+        permission=_DNS,
+        differs="owner ${cluster_id}, records below ${cluster_domain} alone",
+        sets=SETS,
+    ),
+    Entry(
+        "cert-manager",
+        "certificates: Let's Encrypt over DNS, a wildcard for the cluster's domain",
+        "cert-manager",
+        after=("envoy-gateway", "emissary-ingress"),
+        permission=_DNS.replace("records", "challenges"),
+        differs="certificates for ${cluster_domain} and below alone, an ACME account of its own",
+        sets=SETS,
+    ),
+    Entry(
+        "sealed-secrets",
+        "secrets in git, sealed with a key that is in the cluster",
+        "kube-system",
+        differs="the key is a Secret of the cluster; nothing in the text",
+        sets=("web", "full"),
+    ),
+    Entry(
+        "external-secrets",
+        "secrets from a store outside, such as a cloud's own",
+        "external-secrets",
+        permission="what the stores ask for, given to the service account external-secrets: not yet in terraform/",
+        differs="nothing; stores are yours",
+        sets=("full",),
+    ),
+    Entry(
+        "rbac-manager",
+        "who may do what, as RBACDefinitions",
+        "rbac-manager",
+        differs="nothing",
+        sets=("web", "full"),
+    ),
+    Entry(
+        "storage-class",
+        "a storage class `general` on every provider, so that claims are the same text",
+        "kube-system",
+        permission="the provider's volume driver, which it brings",
+        differs="nothing; volumes carry the cluster's tags",
+        sets=("web", "full"),
+    ),
+    Entry(
+        "metrics-server",
+        "use of CPU and memory, for `kubectl top` and autoscalers",
+        "kube-system",
+        providers=("local", "eks"),
+        elsewhere="it is part of the cluster there",
+        differs="nothing",
+        sets=("web", "full"),
+    ),
+    Entry(
+        "aws-load-balancer-controller",
+        "load balancers of AWS for Services and Ingresses",
+        "kube-system",
+        providers=("eks",),
+        elsewhere="it knows AWS alone",
+        permission="load balancers that bear the cluster's name: Pod Identity",
+        differs="cluster ${cluster_name}, region ${cluster_region}, network ${cluster_vpc}",
+        sets=("web", "full"),
+    ),
+    Entry(
+        "kyverno",
+        "policies at admission",
+        "kyverno",
+        differs="nothing",
+        sets=("full",),
+    ),
+    Entry(
+        "kube-prometheus-stack",
+        "metrics, dashboards and alerts: Prometheus, Grafana, Alertmanager",
+        "monitoring",
+        permission="none; volumes where you ask for them",
+        differs="external labels cluster ${cluster_name} and cluster_id ${cluster_id}",
+        sets=("full",),
+    ),
+    Entry(
+        "opentelemetry-collector",
+        "logs of all pods, sent to loki or over OTLP",
+        "opentelemetry",
+        after=("loki",),
+        differs="k8s.cluster.name ${cluster_name}, karrots.cluster.id ${cluster_id}",
+        sets=("full",),
+    ),
+    Entry(
+        "velero",
+        "backups of objects to a bucket",
+        "velero",
+        providers=("eks",),
+        elsewhere="its plugin is looked up for AWS alone",
+        permission="the bucket, by the secret you name: not yet in terraform/",
+        differs="folder ${cluster_name}-${cluster_id} of the bucket",
+    ),
+)
+CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """`service` is where it shows; `command` mends it."""
+
+    service: str
+    text: str
+    command: str
+
+
+def flaws(spec: ClusterSpec) -> list[Flaw]:
+    """What does not go together, or not with this provider."""
+    on = spec.services.on
+    found: list[Flaw] = []
+    for name in on:
+        found += [*_elsewhere(CATALOGUE[name], spec), *_missing(CATALOGUE[name], on), *_untold(name, spec)]
+    return [*found, *_two_ways_in(on)]
+
+
+def why_not(entry: Entry, spec: ClusterSpec) -> str:
+    """Why the service is not for clusters of this directory, '' when it is."""
+    if spec.provider not in entry.providers:
+        return f"it is not for {spec.provider}: {entry.elsewhere}"
+    if entry.name == "aws-load-balancer-controller" and spec.eks.auto_mode:
+        return "EKS Auto Mode makes load balancers itself"
+    return ""
+
+
+def _elsewhere(entry: Entry, spec: ClusterSpec) -> Iterator[Flaw]:
+    why = why_not(entry, spec)
+    if why:
+        yield Flaw(entry.name, f"'{entry.name}' cannot be on: {why}", f"{COMMAND} disable {entry.name}")
+
+
+def _missing(entry: Entry, on: dict[str, Model]) -> Iterator[Flaw]:
+    needs = [*entry.needs]
+    told = on[entry.name]
+    if isinstance(told, Collector) and told.endpoint is None:
+        needs.append("loki")
+    for need in needs:
+        if need not in on:
+            text = f"'{entry.name}' needs '{need}', which is off"
+            yield Flaw(entry.name, text, f"{COMMAND} enable {need} {entry.name}")
+
+
+def _untold(name: str, spec: ClusterSpec) -> Iterator[Flaw]:
+    told = spec.services.on[name]
+    if spec.provider == "aks" and isinstance(told, ExternalDns | CertManager) and told.resource_group is None:
+        text = f"'{name}' does not know the resource group of the DNS zone"
+        yield Flaw(name, text, f"{COMMAND} enable {name} --option resource_group=NAME")
+
+
+def _two_ways_in(on: dict[str, Model]) -> Iterator[Flaw]:
+    first, *others = [name for name in on if CATALOGUE[name].ingress] or [""]
+    for other in others:
+        text = f"'{first}' and '{other}' are both on, and a cluster has one way in"
+        yield Flaw(other, text, f"{COMMAND} disable {other}")
