@@ -251,7 +251,7 @@ def service_text(detail: ServiceDetail) -> str:
         ("rights", detail.permission or "-"),
         ("differs", detail.differs),
         ("namespace", detail.namespace),
-        *((f"  {option}", value) for option, value in detail.options.items()),
+        *((f"  {option}", value or "-") for option, value in detail.options.items()),
     ]
     text = "".join(f"{label:15}  {value}\n" for label, value in lines)
     for chart in detail.charts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic_core import PydanticUndefined
+
 from karrots import files, places
 from karrots.adapters.git_names import quoted
 from karrots.errors import Refused, UsageError
@@ -177,29 +179,30 @@ def _rendered_or_nothing(here: Directory) -> dict[str, str]:
 
 def _options(name: str, spec: ClusterSpec) -> dict[str, str]:
     told = spec.services.on.get(name)
-    return {
-        option: str(getattr(told, option) if told else field.get_default())
-        for option, field in Services.options(name).items()
-    }
+    options = Services.options(name)
+    values = {key: getattr(told, key) if told else field.get_default() for key, field in options.items()}
+    return {key: "" if value in (None, PydanticUndefined) else str(value) for key, value in values.items()}
 
 
 def _chart_detail(chart: rendering.Chart) -> ChartDetail:
     looked_up = {
-        value: f"{place.repository} {place.file} @ {place.commit[:10]}" for place in chart.places for value in place.values
+        value: f"{place.repository} {place.file} @ {place.commit[:10]}"
+        for place in chart.places
+        for value in place.values
     }
     return ChartDetail(chart.name, chart.address, chart.version, looked_up)
 
 
-def enable(
-    settings: Settings, names: Sequence[str], chosen: str | None, options: Mapping[str, str]
-) -> ServicesChanged:
+def enable(settings: Settings, names: Sequence[str], chosen: str | None, options: Mapping[str, str]) -> ServicesChanged:
     """Switch on those named and those of the set that this provider has; what is on already stays as it is."""
     here = Directory.open(settings)
     wanted = [known(name).name for name in names] + (members(chosen, here.spec) if chosen else [])
     if not wanted or (options and len(wanted) != 1):
         raise UsageError(
             "an option needs one service to belong to" if options else "no service is named",
-            hint="karrots services enable external-dns --option policy=upsert-only" if options else "karrots services ls",
+            hint="karrots services enable external-dns --option policy=upsert-only"
+            if options
+            else "karrots services ls",
         )
     text = here.text
     for name in dict.fromkeys(wanted):
@@ -215,11 +218,22 @@ def _switched_on(text: str, here: Directory, name: str, options: Mapping[str, st
         near = suggestion(unknown, Services.options(name))
         raise UsageError(f"'{name}' has no option {quoted(unknown)}{near}", hint=f"karrots services show {name}")
     if name not in here.spec.services.on:
+        _refuse_untold(name, options)
         return splice.add_key(text, ("services", name), options)
     for key, value in options.items():
         path = ("services", name, key)
         text = set_key(text, ".".join(path), value) if splice.has(text, path) else splice.add_key(text, path, value)
     return text
+
+
+def _refuse_untold(name: str, options: Mapping[str, str]) -> None:
+    for key, field in Services.options(name).items():
+        if field.is_required() and key not in options:
+            raise UsageError(
+                f"'{name}' must be told its {key}",
+                why=(field.description or "").rstrip("."),
+                hint=f"karrots services enable {name} --option {key}=…",
+            )
 
 
 def disable(settings: Settings, names: Sequence[str]) -> ServicesChanged:

@@ -1,7 +1,7 @@
 """The core services of cluster.yaml as what Flux applies: pure, from a specification and templates to texts by path.
 
-Each service is a folder below flux/services/: `sync.yaml` with its Flux Kustomizations, `install/` with where its chart is
-had and the release, and `config/` with objects of the kinds that the release brings, which come after it.
+Each service is a folder below flux/services/: `sync.yaml` with its Flux Kustomizations, `install/` with where its chart
+is had and the release, and `config/` with objects of the kinds that the release brings, which come after it.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ class Replicated(Model):
 
 class ExternalDns(Model):
     policy: Literal["sync", "upsert-only"] = Field(
-        default="sync", description="Whether records of hosts that are gone are deleted, below the cluster's own domain."
+        default="sync",
+        description="Whether records of hosts that are gone are deleted, below the cluster's own domain.",
     )
     resource_group: GroupName | None = Field(
         default=None, description="Resource group of the DNS zone; aks, where it is needed."
@@ -103,13 +104,16 @@ class Services(Model):
     aws_load_balancer_controller: Replicated | None = Field(default=None, alias="aws-load-balancer-controller")
     kyverno: Replicated | None = Field(default=None)
     kube_prometheus_stack: Prometheus | None = Field(default=None, alias="kube-prometheus-stack")
+    loki: Plain | None = Field(default=None)
     opentelemetry_collector: Collector | None = Field(default=None, alias="opentelemetry-collector")
     velero: Velero | None = Field(default=None)
 
     @model_validator(mode="before")
     @classmethod
     def _named_is_on(cls, value: object) -> object:
-        return {name: {} if told is None else told for name, told in value.items()} if isinstance(value, dict) else value
+        return (
+            {name: {} if told is None else told for name, told in value.items()} if isinstance(value, dict) else value
+        )
 
     @classmethod
     def options(cls, name: str) -> dict[str, FieldInfo]:
@@ -245,6 +249,14 @@ _ENTRIES = (
         sets=("full",),
     ),
     Entry(
+        "loki",
+        "logs, on a volume of the cluster",
+        "loki",
+        permission="none; a volume of the default storage class",
+        differs="nothing: it keeps the logs of its own cluster",
+        sets=("full",),
+    ),
+    Entry(
         "opentelemetry-collector",
         "logs of all pods, sent to loki or over OTLP",
         "opentelemetry",
@@ -320,4 +332,4 @@ def _two_ways_in(on: dict[str, Model]) -> Iterator[Flaw]:
     first, *others = [name for name in on if CATALOGUE[name].ingress] or [""]
     for other in others:
         text = f"'{first}' and '{other}' are both on, and a cluster has one way in"
-        yield Flaw(other, text, f"{COMMAND} disable {other}")
+        yield Flaw(other, text, f"{COMMAND} disable {first}   (or {other})")

@@ -36,7 +36,7 @@ def add_key(text: str, path: Sequence[str], value: Mapping[str, str] | str) -> s
     if not isinstance(group, yaml.MappingNode) or group.flow_style:
         raise _by_hand(path)
     indent = group.value[0][0].start_mark.column
-    return _put(text, _last_line(group) + 1, _entry(name, value, indent))
+    return _put(text, _last_line(group, text) + 1, _entry(name, value, indent))
 
 
 def drop_key(text: str, path: Sequence[str]) -> str:
@@ -47,7 +47,7 @@ def drop_key(text: str, path: Sequence[str]) -> str:
         raise _by_hand(path)
     key, value = found
     lines = text.splitlines(keepends=True)
-    last = max(_last_line(value), key.end_mark.line)
+    last = max(_last_line(value, text), key.end_mark.line)
     kept = [*lines[: key.start_mark.line], *lines[last + 1 :]]
     if len(parent[1].value) == 1:
         opener = parent[0].end_mark.line
@@ -64,21 +64,27 @@ def add_item(text: str, group: str, item: str) -> str:
         return _put(_opened(text, key, listed), key.end_mark.line + 1, [f"  - {item}\n"])
     if not isinstance(listed, yaml.SequenceNode) or listed.flow_style:
         raise _by_hand((group, item))
-    return _put(text, _last_line(listed) + 1, [f"{' ' * listed.start_mark.column}- {item}\n"])
+    return _put(text, _last_line(listed, text) + 1, [f"{' ' * listed.start_mark.column}- {item}\n"])
 
 
 def drop_item(text: str, group: str, item: str) -> str:
     found = _find(text, (group,))
-    values = found[1].value if found and isinstance(found[1], yaml.SequenceNode) else []
+    if found is None or not isinstance(found[1], yaml.SequenceNode):
+        return text
+    key, listed = found
     lines = text.splitlines(keepends=True)
-    gone = {each.start_mark.line for each in values if each.value == item}
-    if found and found[1].flow_style or any(lines[line].strip().split("#")[0].strip() != f"- {item}" for line in gone):
+    gone = {each.start_mark.line for each in listed.value if each.value == item}
+    if gone and (listed.flow_style or any(_bare(lines[line]) != f"- {item}" for line in gone)):
         raise _by_hand((group, item))
     kept = [line for number, line in enumerate(lines) if number not in gone]
-    if found and gone and len(values) == len(gone):
-        opener = found[0].end_mark.line
+    if gone and len(listed.value) == len(gone):
+        opener = key.end_mark.line
         kept[opener] = kept[opener].replace(":", ": []", 1)
     return "".join(kept)
+
+
+def _bare(line: str) -> str:
+    return line.split(" #", maxsplit=1)[0].strip()
 
 
 def items(text: str, group: str) -> list[str]:
@@ -123,15 +129,16 @@ def _opened(text: str, key: yaml.Node, value: yaml.Node) -> str:
     return "".join(lines)
 
 
-def _last_line(node: yaml.Node) -> int:
+def _last_line(node: yaml.Node, text: str) -> int:
     """The last line with something of the value; a block's own end is where the next begins, comments between."""
     if isinstance(node, yaml.MappingNode) and not node.flow_style and node.value:
         key, value = node.value[-1]
-        return max(int(key.end_mark.line), _last_line(value))
+        return max(int(key.end_mark.line), _last_line(value, text))
     if isinstance(node, yaml.SequenceNode) and not node.flow_style and node.value:
-        return _last_line(node.value[-1])
+        return _last_line(node.value[-1], text)
     if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
-        return int(node.end_mark.line) - 1
+        lines = text.splitlines()[: node.end_mark.line]
+        return len("\n".join(lines).rstrip().splitlines()) - 1
     return int(node.end_mark.line)
 
 

@@ -50,7 +50,9 @@ def stale_services(files: Mapping[str, bytes], directory: str, spec: ClusterSpec
     """What Flux finds must be what cluster.yaml says; what somebody changed on purpose is told, and left to them."""
     wanted = services.render(spec, directory, places.templates())
     found = [_stale_service(path, files.get(path)) for path, text in wanted.items() if files.get(path) != text.encode()]
-    names = {path.removeprefix(f"{services.FOLDER}/").split("/")[0] for path, data in files.items() if _is_ours(path, data)}
+    names = {
+        path.removeprefix(f"{services.FOLDER}/").split("/")[0] for path, data in files.items() if _is_ours(path, data)
+    }
     return [*found, *(_left_over(name) for name in sorted(names - set(spec.services.on)))]
 
 
@@ -70,6 +72,7 @@ def _stale_service(path: str, data: bytes | None) -> Finding:
 def _left_over(name: str) -> Finding:
     path, message = f"{services.FOLDER}/{name}", f"cluster.yaml does not switch '{name}' on"
     return Finding(path, 1, "stale-service", "error", "", message, f"karrots services disable {name}")
+
 
 def stale_terraform(files: Mapping[str, bytes], spec: ClusterSpec, backend: str = "http") -> list[Finding]:
     """What stands in terraform/ must be what cluster.yaml renders to, else a reviewer reads what is not applied."""
