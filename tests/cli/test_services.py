@@ -1,0 +1,226 @@
+"""`karrots services …` on a small fleet: what it writes, what it leaves alone, what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from karrots.errors import ExitCode
+from karrots.spec.services import CATALOGUE
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import CommandLine, Fleet
+
+SERVICES = "clusters/qa/flux/services"
+
+
+def _enabled(fleet: Fleet, karrots: CommandLine, *names: str) -> dict[str, str]:
+    files: dict[str, str] = karrots("services", "enable", *names, "-o", "json", cwd=fleet.qa).document["files"]
+    return files
+
+
+def test_a_service_is_switched_on_rendered_and_not_committed(fleet: Fleet, karrots: CommandLine) -> None:
+    head, before = fleet.git("rev-parse", "HEAD"), (fleet.qa / "cluster.yaml").read_text()
+    told = karrots("services", "enable", "kyverno", cwd=fleet.qa)
+    assert f"created  {SERVICES}/kyverno/install/kyverno.yaml\n" in told.out
+    assert "next: git add clusters/qa && git commit" in told.out
+    assert (fleet.qa / "cluster.yaml").read_text() == before.replace("services: {}\n", "services:\n  kyverno: {}\n")
+    assert "  - namespace.yaml\n  - kyverno\n" in (fleet.qa / "flux/services/kustomization.yaml").read_text()
+    assert (fleet.qa / "flux/services.yaml").read_text().endswith("  wait: true\n")
+    assert fleet.git("rev-parse", "HEAD") == head
+    assert karrots("lint", cwd=fleet.qa).out.endswith("clean\n")
+    karrots("render", "--check", cwd=fleet.qa)
+
+
+def test_the_second_time_nothing_changes(fleet: Fleet, karrots: CommandLine) -> None:
+    karrots("services", "enable", "--set", "full", cwd=fleet.qa)
+    fleet.git("add", "--all")
+    fleet.git("commit", "--quiet", "--message", "All of it")
+    before = fleet.picture()
+    told = karrots("services", "enable", "--set", "full", "kyverno", cwd=fleet.qa)
+    assert told.out == "nothing to change\n"
+    assert fleet.picture() == before
+    assert karrots("lint", cwd=fleet.qa).out.endswith("clean\n")
+
+
+def test_what_was_switched_on_is_switched_off_without_a_trace(fleet: Fleet, karrots: CommandLine) -> None:
+    karrots("services", "enable", "kyverno", cwd=fleet.qa)
+    fleet.git("add", "--all")
+    fleet.git("commit", "--quiet", "--message", "Kyverno")
+    karrots("services", "enable", "rbac-manager", "cert-manager", cwd=fleet.qa)
+    karrots("services", "disable", "cert-manager", "rbac-manager", cwd=fleet.qa)
+    assert fleet.git("status", "--porcelain") == ""
+    assert karrots("services", "disable", "rbac-manager", cwd=fleet.qa).out == "nothing to change\n"
+
+
+def test_comments_stay_where_they_stand(fleet: Fleet, karrots: CommandLine) -> None:
+    file = fleet.qa / "cluster.yaml"
+    text = file.read_text().replace(
+        "services: {}\n", "services:\n  # For audits.\n  kyverno: {}  # asked for by ada\n\n# What follows.\n"
+    )
+    file.write_text(text)
+    karrots("services", "enable", "rbac-manager", cwd=fleet.qa)
+    added = file.read_text()
+    assert added == text.replace("by ada\n", "by ada\n  rbac-manager: {}\n")
+    karrots("services", "disable", "rbac-manager", cwd=fleet.qa)
+    assert file.read_text() == text
+
+
+def test_options(fleet: Fleet, karrots: CommandLine) -> None:
+    karrots("services", "enable", "cert-manager", "--option", "issuer=production", cwd=fleet.qa)
+    assert "  cert-manager:\n    issuer: production\n" in (fleet.qa / "cluster.yaml").read_text()
+    karrots("services", "enable", "cert-manager", "--option", "issuer=staging", cwd=fleet.qa)
+    karrots("services", "enable", "cert-manager", "--option", "email=ops@example.com", cwd=fleet.qa)
+    text = '  cert-manager:\n    issuer: staging\n    email: "ops@example.com"\n'
+    assert text in (fleet.qa / "cluster.yaml").read_text()
+    shown = karrots("services", "show", "cert-manager", "-o", "json", cwd=fleet.qa).document
+    assert shown["on"] is True
+    assert shown["options"]["email"] == "ops@example.com"
+
+
+def test_a_change_by_hand_is_kept_and_told(fleet: Fleet, karrots: CommandLine) -> None:
+    _enabled(fleet, karrots, "kyverno", "rbac-manager")
+    release = fleet.qa / "flux/services/kyverno/install/kyverno.yaml"
+    mine = release.read_text() + "  # Not on Fridays.\n"
+    release.write_text(mine)
+    path = "flux/services/kyverno/install/kyverno.yaml"
+    assert _enabled(fleet, karrots, "kyverno", "sealed-secrets")[path] == "kept"
+    assert f"{path}:1: warning: was changed by hand" in karrots("lint", cwd=fleet.qa).out
+    assert path not in karrots("render", "-o", "json", cwd=fleet.qa).document["files"]
+    told = karrots("services", "disable", "kyverno", cwd=fleet.qa)
+    assert f"kept     clusters/qa/{path}\n" in told.out
+    assert release.read_text() == mine
+    assert not (fleet.qa / "flux/services/kyverno/sync.yaml").exists()
+
+
+def test_a_stale_rendering_is_found_and_mended(fleet: Fleet, karrots: CommandLine) -> None:
+    _enabled(fleet, karrots, "envoy-gateway")
+    file = fleet.qa / "cluster.yaml"
+    file.write_text(file.read_text().replace("envoy-gateway: {}", "envoy-gateway: {replicas: 3}"))
+    (fleet.qa / "flux/services/envoy-gateway/sync.yaml").unlink()
+    told = karrots("lint", cwd=fleet.qa, expect=ExitCode.DIFFERENCES).out
+    assert "envoy-gateway/install/envoy-gateway.yaml:1: error: is not what cluster.yaml renders to" in told
+    assert "envoy-gateway/sync.yaml:1: error: is missing [stale-service]" in told
+    karrots("render", "--check", cwd=fleet.qa, expect=ExitCode.DIFFERENCES)
+    karrots("render", cwd=fleet.qa)
+    assert karrots("lint", cwd=fleet.qa).out.endswith("clean\n")
+    file.write_text(file.read_text().replace("services:\n  envoy-gateway: {replicas: 3}\n", "services: {}\n"))
+    told = karrots("lint", cwd=fleet.qa, expect=ExitCode.DIFFERENCES).out
+    assert "cluster.yaml does not switch 'envoy-gateway' on" in told
+    karrots("services", "disable", "envoy-gateway", cwd=fleet.qa)
+    assert karrots("lint", cwd=fleet.qa).out.endswith("clean\n")
+
+
+def test_a_chart_of_another_version_is_told(fleet: Fleet, karrots: CommandLine) -> None:
+    _enabled(fleet, karrots, "kyverno", "cert-manager")
+    assert "every chart is of the version" in karrots("services", "outdated", cwd=fleet.qa).out
+    release = fleet.qa / "flux/services/kyverno/install/kyverno.yaml"
+    release.write_text(release.read_text().replace('"3.9.1"', '"3.8.0"'))
+    told = karrots("services", "outdated", "-o", "json", cwd=fleet.qa, expect=ExitCode.DIFFERENCES).document
+    assert told["charts"] == [{"service": "kyverno", "chart": "kyverno", "rendered": "3.8.0", "known": "3.9.1"}]
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "hint"),
+    [
+        (("enable", "kyvern"), "there is no service 'kyvern', did you mean 'kyverno'?", "karrots services ls"),
+        (("disable", "x y"), "there is no service 'x y'", "karrots services ls"),
+        (("show", "lokki"), "there is no service 'lokki', did you mean 'loki'?", "karrots services ls"),
+        (("enable",), "no service is named", "karrots services ls"),
+        (("enable", "--set", "all"), "Invalid value for '--set'", "karrots services enable --help"),
+        (
+            ("enable", "kyverno", "loki", "--option", "replicas=3"),
+            "an option needs one service to belong to",
+            "karrots services enable external-dns",
+        ),
+        (
+            ("enable", "kyverno", "--option", "replica=3"),
+            "'kyverno' has no option 'replica', did you mean 'replicas'?",
+            "karrots services show kyverno",
+        ),
+        (("enable", "kyverno", "--option", "replicas"), "'replicas' is not KEY=VALUE", "--option policy=sync"),
+        (("enable", "kyverno", "--option", "replicas=many"), "must be a whole number, not 'many'", "karrots schema"),
+        (
+            ("enable", "envoy-gateway", "emissary-ingress"),
+            "'envoy-gateway' and 'emissary-ingress' are both on, and a cluster has one way in",
+            "karrots services disable envoy-gateway   (or emissary-ingress)",
+        ),
+        (
+            ("enable", "opentelemetry-collector"),
+            "'opentelemetry-collector' needs 'loki', which is off",
+            "karrots services enable loki opentelemetry-collector",
+        ),
+        (
+            ("enable", "aws-load-balancer-controller"),
+            "'aws-load-balancer-controller' cannot be on: it is not for local: it knows AWS alone",
+            "karrots services disable aws-load-balancer-controller",
+        ),
+        (
+            ("enable", "velero"),
+            "'velero' must be told its bucket",
+            "karrots services enable velero --option bucket=…",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    words: tuple[str, ...], says: str, hint: str, fleet: Fleet, karrots: CommandLine
+) -> None:
+    before = fleet.picture()
+    told = karrots("services", *words, "-o", "json", cwd=fleet.qa, expect=ExitCode.USAGE).document
+    assert says in told["message"]
+    assert hint in told["hint"]
+    assert fleet.picture() == before
+
+
+def test_what_another_needs_is_not_switched_off(fleet: Fleet, karrots: CommandLine) -> None:
+    _enabled(fleet, karrots, "loki", "opentelemetry-collector")
+    told = karrots("services", "disable", "loki", cwd=fleet.qa, expect=ExitCode.USAGE)
+    assert "'opentelemetry-collector' needs 'loki', which is off" in told.err
+    karrots("services", "disable", "loki", "opentelemetry-collector", cwd=fleet.qa)
+
+
+def test_a_clash_that_is_there_can_be_mended(fleet: Fleet, karrots: CommandLine) -> None:
+    file = fleet.qa / "cluster.yaml"
+    file.write_text(file.read_text().replace("services: {}", "services:\n  envoy-gateway: {}\n  emissary-ingress: {}"))
+    told = karrots("render", cwd=fleet.qa, expect=ExitCode.USAGE)
+    assert "are both on" in told.err
+    assert "karrots services disable envoy-gateway" in told.err
+    karrots("services", "disable", "envoy-gateway", cwd=fleet.qa)
+    karrots("render", "--check", cwd=fleet.qa)
+
+
+def test_without_a_list_of_their_own_services_are_not_written(fleet: Fleet, karrots: CommandLine) -> None:
+    (fleet.qa / "flux/services/kustomization.yaml").unlink()
+    before = fleet.picture()
+    told = karrots("services", "enable", "kyverno", cwd=fleet.qa, expect=ExitCode.REFUSED)
+    assert "there is no 'clusters/qa/flux/services/kustomization.yaml'" in told.err
+    assert fleet.picture() == before
+
+
+def test_a_kustomization_that_says_how_it_waits_is_let_be(fleet: Fleet, karrots: CommandLine) -> None:
+    file = fleet.qa / "flux/services.yaml"
+    text = file.read_text().replace("  prune: true\n", "  prune: true\n  wait: false\n")
+    file.write_text(text)
+    _enabled(fleet, karrots, "kyverno")
+    assert file.read_text() == text
+
+
+def test_the_list_says_what_is_on_and_what_is_not_for_here(fleet: Fleet, karrots: CommandLine) -> None:
+    _enabled(fleet, karrots, "kyverno")
+    told = karrots("services", "ls", "-o", "json", cwd=fleet.qa).document
+    rows = {row["name"]: row for row in told["services"]}
+    assert list(rows) == list(CATALOGUE)
+    assert [name for name, row in rows.items() if row["on"]] == ["kyverno"]
+    assert rows["velero"]["why_not"].startswith("it is not for local")
+    assert rows["kyverno"]["version"] == "3.9.1"
+    lines = karrots("services", "ls", cwd=fleet.qa).out.splitlines()
+    assert next(line for line in lines if line.startswith("velero")).split()[1] == "n/a"
+
+
+def test_each_value_is_shown_with_its_place(fleet: Fleet, karrots: CommandLine) -> None:
+    told = karrots("services", "show", "external-dns", cwd=fleet.qa).out
+    assert "external-dns 1.21.1 from https://kubernetes-sigs.github.io/external-dns/" in told
+    row = next(line for line in told.splitlines() if line.startswith("txtOwnerId"))
+    assert row.split()[1:] == ["kubernetes-sigs/external-dns", "charts/external-dns/README.md", "@", "00095c2296"]
