@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  (a script beside the pages it writes, not a package)
-"""Writes docs/cli.md and docs/exit-codes.md from the program itself: `make docs`.
+"""Writes docs/cli.md, docs/exit-codes.md and docs/services.md from the program itself: `make docs`.
 
 `--check` writes nothing and ends with 1 when a page is not what the program says now.
 """
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from karrots.spec.services import Entry
 
 HERE = Path(__file__).parent
 MARK = "<!-- Written by docs/generate.py; do not edit. `make docs` writes it again. -->"
@@ -93,9 +95,9 @@ def _environment() -> str:
     return _table(("variable", "meaning"), ((f"`{name}`", meaning) for name, meaning in ENVIRONMENT.items()))
 
 
-def _table(head: tuple[str, str], rows: Iterator[tuple[str, str]]) -> str:
-    lines = [head, ("---", "---"), *rows]
-    return "".join(f"| {left} | {right} |\n" for left, right in lines)
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 EXIT_INTRODUCTION = """\
@@ -111,8 +113,91 @@ def exit_codes_page() -> str:
     return "\n".join([MARK, "# Exit statuses\n", EXIT_INTRODUCTION, _table(("exit", "meaning"), rows)])
 
 
+SERVICES_INTRODUCTION = """\
+What every cluster runs before its applications. `cluster.yaml` names those that are on:
+
+```yaml
+services:
+  envoy-gateway: {}
+  cert-manager:
+    issuer: production
+```
+
+`karrots services enable NAME` (or `--set minimal`, `web`, `full`) writes that, comments stay where they are, and
+renders `flux/services/<name>/`: `sync.yaml` with the Flux Kustomizations and their order, `install/` with the chart's
+source and the release, `config/` with objects of the kinds that the release brings. All of it is content: a reviewer
+reads it, a branch copies it, and nothing is committed for you. `karrots services disable` takes away what nobody
+changed since it was rendered. `karrots render` writes it again, `karrots lint` finds what is not what `cluster.yaml`
+says.
+
+A file that was changed by hand stays as it is and is named by `lint`; to give it back to karrots, remove it and
+render.
+
+Applications come after the services: `enable` has the Kustomization `services` wait until all of them are installed.
+What stands in a service's `config/` is not waited for: a certificate may take minutes, and where nobody answers a
+challenge for ever.
+
+Nothing of one cluster is in the text. What differs between a cluster and its branch comes by substitution from the
+ConfigMap `karrots-identity`, in the column `on a branch`.
+"""
+SERVICES_BETWEEN = """\
+Versions are pinned, and each value that is set was looked up in the chart's own published files: `karrots services
+show NAME` says where. A test holds that table (templates/services/charts.yaml) against what is rendered. Files may be
+of another version of the chart than the one that is pinned; `seen` is the version they name, where they name one.
+`karrots services outdated` compares the files of a directory with the versions that this karrots knows.
+"""
+SERVICES_END = """\
+## Not here
+
+Sumo Logic, cluster-autoscaler, Karpenter and kube-downscaler, and services of a team's own. They are manifests like
+any others below `flux/services/` until then.
+"""
+
+
+def services_page() -> str:
+    from karrots import places
+    from karrots.render.services import charts
+    from karrots.spec.services import CATALOGUE
+
+    head = ("service", "what it is", "where", "needs", "on a branch", "sets")
+    rows = [_service(entry) for entry in CATALOGUE.values()]
+    found = charts(places.templates())
+    looked_up = [
+        (
+            f"`{chart.name}`",
+            chart.version,
+            place.repository,
+            f"`{place.file}`",
+            f"`{place.commit[:10]}`",
+            place.seen or "-",
+        )
+        for chart in found
+        for place in chart.places
+    ]
+    table = _table(("chart", "version", "repository", "file", "commit", "seen"), looked_up)
+    parts = [
+        MARK,
+        "# Core services\n",
+        SERVICES_INTRODUCTION,
+        _table(head, rows),
+        "## Charts\n",
+        SERVICES_BETWEEN,
+        table,
+    ]
+    return "\n".join([*parts, SERVICES_END])
+
+
+def _service(entry: Entry) -> tuple[str, ...]:
+    from karrots.spec.services import ANYWHERE
+
+    where = "everywhere" if entry.providers == ANYWHERE else f"{', '.join(entry.providers)}: {entry.elsewhere}"
+    needs = ", ".join([*(f"`{name}`" for name in entry.needs), *([entry.permission] if entry.permission else [])])
+    differs = re.sub(r"(\$\{\w+\})", r"`\1`", entry.differs)
+    return f"`{entry.name}`", entry.what, where, needs or "-", differs, ", ".join(entry.sets) or "-"
+
+
 def pages() -> dict[str, str]:
-    return {"cli.md": cli_page(), "exit-codes.md": exit_codes_page()}
+    return {"cli.md": cli_page(), "exit-codes.md": exit_codes_page(), "services.md": services_page()}
 
 
 def main(arguments: list[str]) -> int:

@@ -69,9 +69,9 @@ def add_item(text: str, group: str, item: str) -> str:
 
 def drop_item(text: str, group: str, item: str) -> str:
     found = _find(text, (group,))
-    if found is None or not isinstance(found[1], yaml.SequenceNode):
+    key, listed = found or (None, None)
+    if key is None or not isinstance(listed, yaml.SequenceNode):
         return text
-    key, listed = found
     lines = text.splitlines(keepends=True)
     gone = {each.start_mark.line for each in listed.value if each.value == item}
     if gone and (listed.flow_style or any(_bare(lines[line]) != f"- {item}" for line in gone)):

@@ -1,19 +1,23 @@
-"""What the services render to, under the real kustomize."""
+"""What the services render to, under the real kustomize and the definitions of Flux's own kinds."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from karrots import places
 from karrots.adapters import process
+from karrots.engine import assets
 from karrots.render import files, fleet
 from karrots.spec.services import CATALOGUE
 from karrots.spec.yaml_file import documents
-from tests.support.services import PROVIDERS, cluster, offered, rendered
+from tests.support.services import PROVIDERS, cluster, objects, offered, rendered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 pytestmark = pytest.mark.engine
@@ -52,3 +56,50 @@ def test_the_root_of_the_services_builds_with_all_of_them(with_engine: Path, tmp
     listing.write_text(listing.read_text() + "".join(f"  - {name}\n" for name in names))
     found = _built(with_engine, listing.parent)
     assert {f"service-{name}" for name in names} <= {name for kind, name in found if kind == "Kustomization"}
+
+
+def _schemas(engine: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the API server would hold Flux's objects against, by apiVersion and kind; unknown fields are mistakes."""
+    found = {}
+    for definition in json.loads((engine / assets.CRDS).read_text()):
+        spec = definition["spec"]
+        for version in spec["versions"]:
+            key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+            found[key] = _strict(version["schema"]["openAPIV3Schema"])
+    return found
+
+
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _strict(value) for key, value in schema.items()}
+    is_closed = "properties" in schema and "x-kubernetes-preserve-unknown-fields" not in schema
+    return {**strict, "additionalProperties": False} if is_closed else strict
+
+
+def _mistakes(schemas: Mapping[tuple[str, str], dict[str, Any]], found: Iterable[dict[str, Any]]) -> list[str]:
+    told = []
+    for each in found:
+        schema = schemas.get((each["apiVersion"], each["kind"]))
+        if schema is not None:
+            body = {**each, "metadata": {}}
+            told += [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(body)]
+    return told
+
+
+FLUX = ("HelmRelease", "HelmRepository", "OCIRepository", "Kustomization")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_flux_knows_every_field_of_its_own_objects(provider: str, with_engine: Path) -> None:
+    schemas = _schemas(with_engine)
+    content = {**rendered(cluster(provider, offered(provider))), **rendered(cluster(provider, ["emissary-ingress"]))}
+    found = [each for each in objects(content) if each["kind"] in FLUX]
+    assert {each["kind"] for each in found} == set(FLUX)
+    assert {(each["apiVersion"], each["kind"]) for each in found} <= set(schemas)
+    assert _mistakes(schemas, found) == []
+    release = next(each for each in found if each["kind"] == "HelmRelease")
+    assert _mistakes(schemas, [{**release, "spec": {**release["spec"], "interwal": "1h"}}])
+    assert _mistakes(schemas, [{**release, "spec": {**release["spec"], "interval": "soon"}}])

@@ -57,7 +57,7 @@ def test_mistakes_are_told_with_their_place(line: str, says: str) -> None:
         (
             "gke",
             "  metrics-server:\n",
-            "'metrics-server' cannot be on: it is not for gke: it is part of the cluster there",
+            "'metrics-server' cannot be on: it is not for gke: GKE and AKS bring it",
             "karrots services disable metrics-server",
         ),
         (
