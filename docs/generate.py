@@ -147,10 +147,33 @@ of another version of the chart than the one that is pinned; `seen` is the versi
 `karrots services outdated` compares the files of a directory with the versions that this karrots knows.
 """
 SERVICES_END = """\
-## Not here
+## Services of your own
 
-Sumo Logic, cluster-autoscaler, Karpenter and kube-downscaler, and services of a team's own. They are manifests like
-any others below `flux/services/` until then.
+A folder `services/<name>/` at the root of the fleet repository has the same form, and `karrots services enable <name>`
+switches it on (in `cluster.yaml` it stands below `services.custom`):
+
+```text
+services/<name>/service.yaml          what it is, its namespace, what it comes after, its charts
+services/<name>/<chart>.values.yaml   what a chart is told
+services/<name>/install/*.yaml        manifests beside the releases
+services/<name>/config/*.yaml         objects of the kinds that the releases bring
+```
+
+```yaml
+what: logs to a house outside
+namespace: agent
+after: [cert-manager]
+charts:
+  agent: {chart: oci://charts.example.com/agent, version: 1.2.3}
+```
+
+The files are taken as they stand, with `${cluster_name}` and the like for what differs; there are no templates in them,
+because whoever can push a branch would then run code where somebody renders it. They are content of all cluster
+directories at once: each renders them when it is next asked to, and `lint` says where that is due.
+
+## Not in the catalogue
+
+Sumo Logic, cluster-autoscaler, Karpenter and kube-downscaler: a chart's version or rights could not be looked up yet.
 """
 
 

@@ -77,13 +77,14 @@ def render(settings: Settings, *, check: bool) -> Rendered:
 def _services(workspace: Workspace, directory: str, spec: ClusterSpec) -> dict[str, str]:
     """Without those that were changed by hand since: lint tells them."""
     root = workspace.repo.root / directory
-    wanted = services.render(spec, directory, places.templates())
+    own = services.own_on_disk(workspace.repo.root)
+    wanted = services.render(spec, directory, places.templates(), own)
     return {path: text for path, text in wanted.items() if not services.is_changed(root / path)}
 
 
 def _terraform(workspace: Workspace, directory: str, spec: ClusterSpec) -> dict[str, str]:
     """Nothing where it is kept by hand and there are services to render. Raises UsageError where there are none."""
-    if spec.terraform == "ejected" and spec.services.on:
+    if spec.terraform == "ejected" and (spec.services.on or spec.services.custom):
         return {}
     if spec.terraform == "ejected":
         raise UsageError(
@@ -144,16 +145,20 @@ def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:
             raise NotFound(f"git knows no commit {quoted(ref)}", hint="git branch --all")
         spec = workspace.spec_at(ref, directory, {})
         files = content.committed(workspace.repo, ref, directory)
-        return Linted(directory, tuple(findings(workspace, files, directory, spec)))
+        own = content.own_committed(workspace.repo, ref, spec)
+        return Linted(directory, tuple(findings(workspace, files, directory, spec, own)))
     if fix:
         fixed = mend(workspace, directory)
     spec = present_spec(workspace, directory)
     files = content.on_disk(workspace.repo.root, directory)
-    return Linted(directory, tuple(findings(workspace, files, directory, spec)), fixed)
+    own = services.own_on_disk(workspace.repo.root)
+    return Linted(directory, tuple(findings(workspace, files, directory, spec, own)), fixed)
 
 
-def findings(workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> Iterable[Finding]:
-    return content.findings(files, directory, spec, workspace.backend(spec.provider))
+def findings(
+    workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec, own: Mapping[str, bytes]
+) -> Iterable[Finding]:
+    return content.findings(files, directory, spec, workspace.backend(spec.provider), own)
 
 
 def mend(workspace: Workspace, directory: str) -> tuple[str, ...]:

@@ -15,12 +15,14 @@ from karrots.render import services as rendering
 from karrots.render.files import compare, write
 from karrots.spec import splice
 from karrots.spec.cluster import read_cluster
-from karrots.spec.services import CATALOGUE, SETS, Services, flaws, why_not
+from karrots.spec.services import CATALOGUE, CUSTOM, SETS, Services, flaws, why_not
 from karrots.spec.suggest import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from pydantic.fields import FieldInfo
 
     from karrots.ops.settings import Settings
     from karrots.spec.cluster import ClusterSpec
@@ -117,6 +119,7 @@ class Directory:
     path: str
     text: str
     spec: ClusterSpec
+    own: Mapping[str, bytes]
 
     @classmethod
     def open(cls, settings: Settings) -> Directory:
@@ -124,10 +127,32 @@ class Directory:
         path = workspace.directory()
         root = workspace.repo.root / path
         text = files.content(root / CLUSTER_FILE).decode("utf-8-sig")
-        return cls(root, path, text, read_cluster(text, f"{path}/{CLUSTER_FILE}", {}))
+        own = rendering.own_on_disk(workspace.repo.root)
+        return cls(root, path, text, read_cluster(text, f"{path}/{CLUSTER_FILE}", {}), own)
+
+    @property
+    def on(self) -> set[str]:
+        return {*self.spec.services.on, *self.spec.services.custom}
+
+    def entries(self) -> dict[str, Entry]:
+        """The catalogue, and then what the fleet has of its own."""
+        split = (path.split("/") for path in self.own)
+        names = [parts[0] for parts in split if parts[1:] == [rendering.OWN_FILE]]
+        return {**CATALOGUE, **{name: rendering.read(name, self.own)[0] for name in sorted(names)}}
+
+    def known(self, name: str) -> Entry:
+        found = self.entries()
+        if name not in found:
+            raise UsageError(f"there is no service {quoted(name)}{suggestion(name, found)}", hint="karrots services ls")
+        return found[name]
+
+    def charts(self, name: str) -> Sequence[rendering.Chart]:
+        if name in CATALOGUE:
+            return rendering.charts_of(name, self.spec.provider, places.templates())
+        return rendering.read(name, self.own)[1].charts
 
     def rendered(self, spec: ClusterSpec) -> dict[str, str]:
-        return rendering.render(spec, self.path, places.templates())
+        return rendering.render(spec, self.path, places.templates(), self.own)
 
     def read(self, path: str) -> str | None:
         file = self.root / path
@@ -136,30 +161,29 @@ class Directory:
 
 def ls(settings: Settings) -> ServiceList:
     here = Directory.open(settings)
-    return ServiceList(here.path, tuple(_row(entry, here.spec) for entry in CATALOGUE.values()))
+    return ServiceList(here.path, tuple(_row(entry, here) for entry in here.entries().values()))
 
 
-def _row(entry: Entry, spec: ClusterSpec) -> ServiceRow:
-    charts = rendering.charts_of(entry.name, spec.provider, places.templates())
+def _row(entry: Entry, here: Directory) -> ServiceRow:
+    charts = here.charts(entry.name)
     return ServiceRow(
         entry.name,
-        entry.name in spec.services.on,
+        entry.name in here.on,
         charts[-1].version if charts else "",
         entry.needs,
         entry.sets,
         entry.what,
-        why_not(entry, spec),
+        why_not(entry, here.spec),
     )
 
 
 def show(settings: Settings, name: str) -> ServiceDetail:
     here = Directory.open(settings)
-    entry = known(name)
-    charts = rendering.charts_of(name, here.spec.provider, places.templates())
+    entry = here.known(name)
     below = f"{rendering.FOLDER}/{name}/"
     return ServiceDetail(
         name,
-        name in here.spec.services.on,
+        name in here.on,
         entry.what,
         why_not(entry, here.spec),
         entry.needs,
@@ -167,7 +191,7 @@ def show(settings: Settings, name: str) -> ServiceDetail:
         entry.differs,
         entry.namespace,
         _options(name, here.spec),
-        tuple(_chart_detail(chart) for chart in charts),
+        tuple(_chart_detail(chart) for chart in here.charts(name)),
         tuple(path for path in _rendered_or_nothing(here) if path.startswith(below)),
     )
 
@@ -179,9 +203,14 @@ def _rendered_or_nothing(here: Directory) -> dict[str, str]:
 
 def _options(name: str, spec: ClusterSpec) -> dict[str, str]:
     told = spec.services.on.get(name)
-    options = Services.options(name)
+    options = _options_of(name)
     values = {key: getattr(told, key) if told else field.get_default() for key, field in options.items()}
     return {key: "" if value in (None, PydanticUndefined) else str(value) for key, value in values.items()}
+
+
+def _options_of(name: str) -> Mapping[str, FieldInfo]:
+    """One of a team's own is told nothing: it stands in its folder as it is."""
+    return Services.options(name) if name in CATALOGUE else {}
 
 
 def _chart_detail(chart: rendering.Chart) -> ChartDetail:
@@ -196,7 +225,7 @@ def _chart_detail(chart: rendering.Chart) -> ChartDetail:
 def enable(settings: Settings, names: Sequence[str], chosen: str | None, options: Mapping[str, str]) -> ServicesChanged:
     """Switch on those named and those of the set that this provider has; what is on already stays as it is."""
     here = Directory.open(settings)
-    wanted = [known(name).name for name in names] + (members(chosen, here.spec) if chosen else [])
+    wanted = [here.known(name).name for name in names] + (members(chosen, here.spec) if chosen else [])
     if not wanted or (options and len(wanted) != 1):
         raise UsageError(
             "an option needs one service to belong to" if options else "no service is named",
@@ -213,21 +242,25 @@ def enable(settings: Settings, names: Sequence[str], chosen: str | None, options
 def _switched_on(text: str, here: Directory, name: str, options: Mapping[str, str]) -> str:
     from karrots.spec.edit import set_key
 
-    unknown = next((key for key in options if key not in Services.options(name)), None)
+    unknown = next((key for key in options if key not in _options_of(name)), None)
     if unknown is not None:
-        near = suggestion(unknown, Services.options(name))
+        near = suggestion(unknown, _options_of(name))
         raise UsageError(f"'{name}' has no option {quoted(unknown)}{near}", hint=f"karrots services show {name}")
-    if name not in here.spec.services.on:
+    if name not in here.on:
         _refuse_untold(name, options)
-        return splice.add_key(text, ("services", name), options)
+        return splice.add_key(text, _place(name), options)
     for key, value in options.items():
         path = ("services", name, key)
         text = set_key(text, ".".join(path), value) if splice.has(text, path) else splice.add_key(text, path, value)
     return text
 
 
+def _place(name: str) -> tuple[str, ...]:
+    return ("services", name) if name in CATALOGUE else ("services", CUSTOM, name)
+
+
 def _refuse_untold(name: str, options: Mapping[str, str]) -> None:
-    for key, field in Services.options(name).items():
+    for key, field in _options_of(name).items():
         if field.is_required() and key not in options:
             raise UsageError(
                 f"'{name}' must be told its {key}",
@@ -240,29 +273,24 @@ def disable(settings: Settings, names: Sequence[str]) -> ServicesChanged:
     """Only what karrots rendered and nobody changed since is removed."""
     here = Directory.open(settings)
     text = here.text
-    for name in dict.fromkeys(known(name).name for name in names):
-        if name in here.spec.services.on:
-            text = splice.drop_key(text, ("services", name))
+    for name in dict.fromkeys(names):
+        if name in here.on:
+            text = splice.drop_key(text, _place(name))
+        else:
+            here.known(name)
     return _written(here, text, off=names)
 
 
 def outdated(settings: Settings) -> Outdated:
     here = Directory.open(settings)
     found = []
-    for name in here.spec.services.on:
-        for chart in rendering.charts_of(name, here.spec.provider, places.templates()):
+    for name in sorted(here.on):
+        for chart in here.charts(name):
             text = here.read(f"{rendering.FOLDER}/{name}/install/{chart.name}.yaml")
             pinned = rendering.pinned(text) if text else ""
             if pinned != chart.version:
                 found.append(OutdatedChart(name, chart.name, pinned, chart.version))
     return Outdated(here.path, tuple(found))
-
-
-def known(name: str) -> Entry:
-    if name not in CATALOGUE:
-        near = suggestion(name, CATALOGUE)
-        raise UsageError(f"there is no service {quoted(name)}{near}", hint="karrots services ls")
-    return CATALOGUE[name]
 
 
 def members(chosen: str, spec: ClusterSpec) -> list[str]:
@@ -336,7 +364,7 @@ def _listed(here: Directory, spec: ClusterSpec, off: Iterable[str]) -> dict[str,
             hint=f"write one that lists what is in {here.path}/{rendering.FOLDER}",
         )
     named = splice.items(text, "resources")
-    for name in spec.services.on:
+    for name in (*spec.services.on, *spec.services.custom):
         text = text if name in named else splice.add_item(text, "resources", name)
     for name in off:
         text = splice.drop_item(text, "resources", name)

@@ -10,19 +10,20 @@ import hashlib
 import textwrap
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from karrots.errors import UsageError
 from karrots.files import content
 from karrots.render.template import SUFFIX, rendered_file
-from karrots.spec import yaml_file
-from karrots.spec.services import CATALOGUE
+from karrots.spec import loading, yaml_file
+from karrots.spec.services import CATALOGUE, COMMAND, CustomService, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from karrots.spec.cluster import ClusterSpec
-    from karrots.spec.services import Entry
 
 FOLDER = "flux/services"
 TEMPLATES = "services"
@@ -30,6 +31,10 @@ TABLE = "charts.yaml"
 OCI = "oci://"
 # Made by whoever made the cluster.
 GIVEN_NAMESPACES = ("kube-system",)
+# Where a fleet has services of its own, and what says of each what it is.
+OWN_FOLDER = "services"
+OWN_FILE = "service.yaml"
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 MARK = "# Rendered by karrots from cluster.yaml, which is the place for changes. sha256 of the rest: "
 DIGITS = 16
 
@@ -90,32 +95,100 @@ def charts_of(name: str, provider: str, templates: Path) -> list[Chart]:
     ]
 
 
-def render(spec: ClusterSpec, directory: str, templates: Path) -> dict[str, str]:
-    """Texts by path below the cluster directory, which is `directory` in the repository."""
+@dataclass(frozen=True)
+class Parts:
+    """What a service is made of: texts by chart's name, and by file's name."""
+
+    charts: tuple[Chart, ...]
+    values: Mapping[str, str]
+    install: Mapping[str, str]
+    config: Mapping[str, str]
+
+
+def render(spec: ClusterSpec, directory: str, templates: Path, own: Mapping[str, bytes] = NOTHING) -> dict[str, str]:
+    """Texts by path below the cluster directory, which is `directory` in the repository.
+
+    `own` are the files below services/ of the repository, for what `custom` names. Raises UsageError for one that is
+    not there, or not what it should be.
+    """
+    made = [_made(CATALOGUE[name], spec, templates) for name in spec.services.on]
+    made += [read(name, own) for name in spec.services.custom]
     files: dict[str, str] = {}
-    for name in spec.services.on:
-        below = _service(CATALOGUE[name], spec, f"{directory}/{FOLDER}/{name}", templates / TEMPLATES)
-        files |= {f"{FOLDER}/{name}/{path}": stamped(text) for path, text in below.items()}
+    for entry, parts in made:
+        below = _service(entry, parts, spec, f"{directory}/{FOLDER}/{entry.name}", templates / TEMPLATES)
+        files |= {f"{FOLDER}/{entry.name}/{path}": stamped(text) for path, text in below.items()}
     return dict(sorted(files.items()))
 
 
-def _service(entry: Entry, spec: ClusterSpec, path: str, templates: Path) -> dict[str, str]:
-    values = {
-        "entry": entry,
+def _made(entry: Entry, spec: ClusterSpec, templates: Path) -> tuple[Entry, Parts]:
+    """One of the catalogue, from its templates."""
+    told = {
         "told": spec.services.on[entry.name],
         "on": set(spec.services.on),
         "provider": spec.provider,
         "auto_mode": spec.eks.auto_mode,
-        "namespace": entry.namespace,
     }
-    install = {**_releases(entry, spec, values, templates), **_own(entry, "install", values, templates)}
-    config = _own(entry, "config", values, templates)
+    folder = templates / TEMPLATES / entry.name
+    found = tuple(charts_of(entry.name, spec.provider, templates))
+    values = {chart.name: _values(folder, chart, told) for chart in found}
+    return entry, Parts(found, values, _manifests(folder / "install", told), _manifests(folder / "config", told))
+
+
+def _values(folder: Path, chart: Chart, told: Mapping[str, Any]) -> str:
+    found = sorted(folder.glob(f"{chart.name}.values.yaml*"))
+    return rendered_file(found[0], told) if found else ""
+
+
+def _manifests(folder: Path, told: Mapping[str, Any]) -> dict[str, str]:
+    """One that has nothing to say for this provider is not written."""
+    texts = {file.name.removesuffix(SUFFIX): rendered_file(file, told) for file in sorted(folder.glob("*.yaml*"))}
+    return {name: text for name, text in texts.items() if text.strip()}
+
+
+def read(name: str, own: Mapping[str, bytes]) -> tuple[Entry, Parts]:
+    """One of a team's own: its files as they stand, since a template of somebody's branch could do anything here."""
+    place = f"{OWN_FOLDER}/{name}"
+    if f"{name}/{OWN_FILE}" not in own:
+        raise UsageError(
+            f"there is no '{place}/{OWN_FILE}'",
+            why=f"services.custom names '{name}', which has its folder there",
+            hint=f"{COMMAND} disable {name}",
+        )
+    told = loading.load(CustomService, own[f"{name}/{OWN_FILE}"], f"{place}/{OWN_FILE}", {})
+    found = tuple(Chart(key, name, chart.chart, chart.version, (), (), ()) for key, chart in told.charts.items())
+    values = {chart.name: _own_text(own, f"{name}/{chart.name}.values.yaml") for chart in found}
+    entry = Entry(name, told.what or "one of your own", told.namespace, after=tuple(told.after))
+    return entry, Parts(found, values, _own_texts(own, f"{name}/install/"), _own_texts(own, f"{name}/config/"))
+
+
+def own_on_disk(root: Path) -> dict[str, bytes]:
+    """Those files of the repository's services/ that are part of a service; the folder may hold other things."""
+    top = root / OWN_FOLDER
+    folders = (file.parent for file in sorted(top.glob(f"*/{OWN_FILE}")))
+    files = (path for folder in folders for path in sorted(folder.rglob("*.yaml")) if path.is_file())
+    return {path.relative_to(top).as_posix(): content(path) for path in files}
+
+
+def _own_texts(own: Mapping[str, bytes], folder: str) -> dict[str, str]:
+    names = sorted(path.removeprefix(folder) for path in own if path.startswith(folder) and path.endswith(".yaml"))
+    return {name: _own_text(own, f"{folder}{name}") for name in names if "/" not in name}
+
+
+def _own_text(own: Mapping[str, bytes], path: str) -> str:
+    """What is no YAML is said here, by its place, and not by Flux."""
+    data = own.get(path, b"")
+    yaml_file.documents(data, f"{OWN_FOLDER}/{path}")
+    return data.decode("utf-8-sig")
+
+
+def _service(entry: Entry, parts: Parts, spec: ClusterSpec, path: str, templates: Path) -> dict[str, str]:
+    install = {**_releases(entry, parts, spec, templates), **parts.install}
     files = {
-        "sync.yaml": _sync(entry, spec, path, templates, has_config=bool(config)),
+        "sync.yaml": _sync(entry, spec, path, templates, has_config=bool(parts.config)),
         "kustomization.yaml": _listed(["sync.yaml"], templates),
         **_folder("install", install, templates),
     }
-    return files | (_folder("config", config, templates) if config else {})
+    return files | (_folder("config", parts.config, templates) if parts.config else {})
 
 
 def _folder(name: str, files: Mapping[str, str], templates: Path) -> dict[str, str]:
@@ -127,40 +200,28 @@ def _listed(files: Iterable[str], templates: Path) -> str:
     return _form("kustomization.yaml", {"files": list(files)}, templates)
 
 
-def _releases(entry: Entry, spec: ClusterSpec, values: Mapping[str, Any], templates: Path) -> dict[str, str]:
+def _releases(entry: Entry, parts: Parts, spec: ClusterSpec, templates: Path) -> dict[str, str]:
     files: dict[str, str] = {}
     if entry.namespace not in GIVEN_NAMESPACES:
-        files["namespace.yaml"] = _form("namespace.yaml", values, templates)
+        files["namespace.yaml"] = _form("namespace.yaml", {"namespace": entry.namespace}, templates)
     after = ""
-    for chart in charts_of(entry.name, spec.provider, templates.parent):
+    for chart in parts.charts:
         told = {
-            **values,
             "chart": chart,
+            "namespace": entry.namespace,
             "after": after,
             "crds": "Skip" if spec.provider in chart.crds_elsewhere else "CreateReplace",
-            "values": textwrap.indent(_values(entry, chart, values, templates), "    ").rstrip(),
+            "values": textwrap.indent(parts.values.get(chart.name, ""), "    ").rstrip(),
         }
-        parts = (_form("source.yaml", told, templates), _form("release.yaml", told, templates))
-        files[f"{chart.name}.yaml"] = "---\n".join(parts)
+        texts = (_form("source.yaml", told, templates), _form("release.yaml", told, templates))
+        files[f"{chart.name}.yaml"] = "---\n".join(texts)
         after = chart.name
     return files
 
 
-def _values(entry: Entry, chart: Chart, values: Mapping[str, Any], templates: Path) -> str:
-    found = sorted((templates / entry.name).glob(f"{chart.name}.values.yaml*"))
-    return rendered_file(found[0], values) if found else ""
-
-
-def _own(entry: Entry, part: str, values: Mapping[str, Any], templates: Path) -> dict[str, str]:
-    """The service's own manifests; one that has nothing to say for this provider is not written."""
-    files = sorted((templates / entry.name / part).glob("*.yaml*"))
-    texts = {file.name.removesuffix(SUFFIX): rendered_file(file, values) for file in files}
-    return {name: text for name, text in texts.items() if text.strip()}
-
-
 def _sync(entry: Entry, spec: ClusterSpec, path: str, templates: Path, *, has_config: bool) -> str:
-    name = kustomization(entry.name)
-    before = [kustomization(other) for other in (*entry.needs, *entry.after) if other in spec.services.on]
+    name, on = kustomization(entry.name), {*spec.services.on, *spec.services.custom}
+    before = [kustomization(other) for other in (*entry.needs, *entry.after) if other in on]
     told: list[dict[str, object]] = [{"name": name, "after": before, "path": f"{path}/install", "wait": True}]
     if has_config:
         # What it holds may never be ready where nobody answers a challenge, and nothing comes after it.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 COMMAND = "karrots services"
 CLOUDS = ("eks", "gke", "aks")
 ANYWHERE = ("local", *CLOUDS)
+CUSTOM = "custom"
 SETS = ("minimal", "web", "full")
 
 Replicas = Annotated[int, Whole(1, 9)]
@@ -30,6 +31,9 @@ Bucket = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]{1,61}[a-z0-9])", "the name of
 Endpoint = Annotated[str, Form(r"https?://[^\s\"'${}]+", "an address such as https://otlp.example.com")]
 Days = Annotated[str, Form(r"[1-9][0-9]{0,3}[dw]", "a time such as 10d or 4w")]
 Renewal = Annotated[str, Form(r"0|[1-9][0-9]*h", "0, or a time in hours such as 720h")]
+
+ChartAddress = Annotated[str, Form(r"(oci|https)://[^\s\"'${}]+", "an address such as https://charts.example.com")]
+ChartVersion = Annotated[str, Form(r"v?[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", "a whole version such as 1.2.3")]
 
 
 class Plain(Model):
@@ -89,6 +93,10 @@ class Velero(Model):
     )
 
 
+def _filled(value: object) -> object:
+    return {name: {} if told is None else told for name, told in value.items()} if isinstance(value, dict) else value
+
+
 class Services(Model):
     """A service is on when it is named; `{}` or nothing after the name leaves its options as they are."""
 
@@ -108,12 +116,15 @@ class Services(Model):
     opentelemetry_collector: Collector | None = Field(default=None, alias="opentelemetry-collector")
     velero: Velero | None = Field(default=None)
 
+    custom: dict[Label, Plain] = Field(
+        default_factory=dict, description="A team's own services by name, each a folder below services/ of the fleet."
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _named_is_on(cls, value: object) -> object:
-        return (
-            {name: {} if told is None else told for name, told in value.items()} if isinstance(value, dict) else value
-        )
+        told = _filled(value)
+        return {**told, CUSTOM: _filled(told[CUSTOM])} if isinstance(told, dict) and CUSTOM in told else told
 
     @classmethod
     def options(cls, name: str) -> dict[str, FieldInfo]:
@@ -125,9 +136,24 @@ class Services(Model):
 
     @property
     def on(self) -> dict[str, Model]:
-        """Options of those that are on, by name."""
-        found = ((field.alias or name, getattr(self, name)) for name, field in type(self).model_fields.items())
+        """Options of those of the catalogue that are on, by name."""
+        fields = ((name, field) for name, field in type(self).model_fields.items() if name != CUSTOM)
+        found = ((field.alias or name, getattr(self, name)) for name, field in fields)
         return {name: options for name, options in found if options is not None}
+
+
+class CustomChart(Model):
+    chart: ChartAddress = Field(description="The chart's repository, or with oci:// the chart itself.")
+    version: ChartVersion = Field(description="Its version, which is pinned.")
+
+
+class CustomService(Model):
+    """services/<name>/service.yaml of a fleet repository: an entry of the catalogue in a team's own hand."""
+
+    what: str = Field(default="", description="What it is, for those who read the list.")
+    namespace: Label = Field(description="Where it is installed.")
+    after: list[Label] = Field(default_factory=list, description="Services that come first where they are on.")
+    charts: dict[Label, CustomChart] = Field(default_factory=dict, description="Its releases by name, in their order.")
 
 
 @dataclass(frozen=True)
@@ -293,7 +319,7 @@ def flaws(spec: ClusterSpec) -> list[Flaw]:
     found: list[Flaw] = []
     for name in on:
         found += [*_elsewhere(CATALOGUE[name], spec), *_missing(CATALOGUE[name], on), *_untold(name, spec)]
-    return [*found, *_two_ways_in(on)]
+    return [*found, *_two_ways_in(on), *_taken_names(spec.services)]
 
 
 def why_not(entry: Entry, spec: ClusterSpec) -> str:
@@ -327,6 +353,13 @@ def _untold(name: str, spec: ClusterSpec) -> Iterator[Flaw]:
     if spec.provider == "aks" and isinstance(told, ExternalDns | CertManager) and told.resource_group is None:
         text = f"'{name}' does not know the resource group of the DNS zone"
         yield Flaw(name, text, f"{COMMAND} enable {name} --option resource_group=NAME")
+
+
+def _taken_names(services: Services) -> Iterator[Flaw]:
+    for name in services.custom:
+        if name in CATALOGUE:
+            text = f"'{name}' is a service of the catalogue, and cannot be one of your own"
+            yield Flaw(CUSTOM, text, f"rename services/{name}, or: {COMMAND} enable {name}")
 
 
 def _two_ways_in(on: dict[str, Model]) -> Iterator[Flaw]:

@@ -28,6 +28,8 @@ def add_key(text: str, path: Sequence[str], value: Mapping[str, str] | str) -> s
     found = _find(text, above)
     if found is None and len(above) == 1:
         return f"{text.rstrip()}\n\n{above[0]}:\n" + "".join(lines)
+    if found is None and _find(text, above[:1]):
+        return add_key(add_key(text, above, {}), path, value)
     if found is None:
         raise _by_hand(path)
     key, group = found

@@ -28,6 +28,11 @@ def committed(repo: Repository, rev: str, directory: str) -> dict[str, bytes]:
     return {path: f.data for path, f in repo.files(rev, directory).items() if f.mode in REGULAR_MODES}
 
 
+def own_committed(repo: Repository, rev: str, spec: ClusterSpec) -> Mapping[str, bytes]:
+    """The fleet's services of its own at that commit; nothing is read where none is on."""
+    return committed(repo, rev, services.OWN_FOLDER) if spec.services.custom else services.NOTHING
+
+
 def on_disk(root: Path, directory: str) -> dict[str, bytes]:
     """The regular files of the directory in the working tree, hidden Terraform folders left out."""
     top = root / directory
@@ -35,25 +40,33 @@ def on_disk(root: Path, directory: str) -> dict[str, bytes]:
     return {p.relative_to(top).as_posix(): content(p) for p in files}
 
 
-def findings(files: Mapping[str, bytes], directory: str, spec: ClusterSpec, backend: str = "http") -> list[Finding]:
-    """`backend` is where the fleet keeps the states of this provider's clusters."""
+def findings(
+    files: Mapping[str, bytes],
+    directory: str,
+    spec: ClusterSpec,
+    backend: str = "http",
+    own: Mapping[str, bytes] = services.NOTHING,
+) -> list[Finding]:
+    """`backend` is where the fleet keeps the states of this provider's clusters; `own` are its files in services/."""
     known = {*IDENTITY_VARIABLES, *spec.variables}
     return [
         *lint(files, directory, known),
         *stale_terraform(files, spec, backend),
-        *stale_services(files, directory, spec),
+        *stale_services(files, directory, spec, own),
         *other_flux(files, spec),
     ]
 
 
-def stale_services(files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
+def stale_services(
+    files: Mapping[str, bytes], directory: str, spec: ClusterSpec, own: Mapping[str, bytes]
+) -> list[Finding]:
     """What Flux finds must be what cluster.yaml says; what somebody changed on purpose is told, and left to them."""
-    wanted = services.render(spec, directory, places.templates())
+    wanted = services.render(spec, directory, places.templates(), own)
     found = [_stale_service(path, files.get(path)) for path, text in wanted.items() if files.get(path) != text.encode()]
     names = {
         path.removeprefix(f"{services.FOLDER}/").split("/")[0] for path, data in files.items() if _is_ours(path, data)
     }
-    return [*found, *(_left_over(name) for name in sorted(names - set(spec.services.on)))]
+    return [*found, *(_left_over(name) for name in sorted(names - {*spec.services.on, *spec.services.custom}))]
 
 
 def _is_ours(path: str, data: bytes) -> bool:

@@ -16,7 +16,7 @@ from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
 from karrots.steps import root_check, state_check
-from karrots.steps.content import committed, errors_of, findings
+from karrots.steps.content import committed, errors_of, findings, own_committed
 from karrots.steps.syncing import git_of, manifest_of
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ def disk_space(needed: int = SPACE_NEEDED) -> Check:
 def content(ctx: Context) -> list[Check]:
     """The lint rules that would stop Flux, on the files of the commit."""
     directory = ctx.record.directory
+    spec = ctx.workspace.spec_at(ctx.commit, directory, {})  # as it is committed: --set is one cluster's own
     found = findings(
         committed(ctx.workspace.repo, ctx.commit, directory),
         directory,
-        ctx.workspace.spec_at(ctx.commit, directory, {}),  # as it is committed: --set is one cluster's own
+        spec,
         ctx.workspace.backend(ctx.spec.provider),
+        own_committed(ctx.workspace.repo, ctx.commit, spec),
     )
     errors = errors_of(found)
     if not errors:

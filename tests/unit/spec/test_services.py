@@ -12,7 +12,7 @@ from tests.support.services import PROVIDERS, cluster, of_set, offered, text
 
 
 def test_the_catalogue_is_what_cluster_yaml_may_name() -> None:
-    assert {field.alias or name for name, field in Services.model_fields.items()} == set(CATALOGUE)
+    assert {field.alias or name for name, field in Services.model_fields.items()} == {*CATALOGUE, "custom"}
 
 
 def test_a_service_that_is_named_is_on() -> None:
@@ -59,6 +59,12 @@ def test_mistakes_are_told_with_their_place(line: str, says: str) -> None:
             "  metrics-server:\n",
             "'metrics-server' cannot be on: it is not for gke: GKE and AKS bring it",
             "karrots services disable metrics-server",
+        ),
+        (
+            "local",
+            "  custom:\n    loki:\n",
+            "8:3: 'loki' is a service of the catalogue, and cannot be one of your own",
+            "rename services/loki, or: karrots services enable loki",
         ),
         (
             "aks",
