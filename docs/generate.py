@@ -124,11 +124,11 @@ services:
 ```
 
 `karrots services enable NAME` (or `--set minimal`, `web`, `full`) writes that, comments stay where they are, and
-renders `flux/services/<name>/`: `sync.yaml` with the Flux Kustomizations and their order, `install/` with the chart's
-source and the release, `config/` with objects of the kinds that the release brings. All of it is content: a reviewer
-reads it, a branch copies it, and nothing is committed for you. `karrots services disable` takes away what nobody
-changed since it was rendered. `karrots render` writes it again, `karrots lint` finds what is not what `cluster.yaml`
-says.
+renders `flux/services/<name>/`: `install/` with the chart's source and the release, `config/` with objects of the
+kinds that the release brings, and `sync.yaml` with the Flux Kustomizations that bring one after the other, where
+there is a `config/`. All of it is content: a reviewer reads it, a branch copies it, and nothing is committed for you.
+`karrots services disable` takes away what nobody changed since it was rendered. `karrots render` writes it again,
+`karrots lint` finds what is not what `cluster.yaml` says.
 
 A file that was changed by hand stays as it is and is named by `lint`; to give it back to karrots, remove it and
 render.

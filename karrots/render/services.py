@@ -1,7 +1,8 @@
 """The core services of cluster.yaml as what Flux applies: pure, from a specification and templates to texts by path.
 
-Each service is a folder below flux/services/: `sync.yaml` with its Flux Kustomizations, `install/` with where its chart
-is had and the release, and `config/` with objects of the kinds that the release brings, which come after it.
+Each service is a folder below flux/services/: `install/` with where its chart is had and the release, and `config/`
+with objects of the kinds that the release brings, which come after it. Only then it has Flux Kustomizations of its own
+(`sync.yaml`): each that waits takes one of Flux's four workers, so all else is waited for by the one above.
 """
 
 from __future__ import annotations
@@ -96,6 +97,12 @@ def charts_of(name: str, provider: str, templates: Path) -> list[Chart]:
 
 
 @dataclass(frozen=True)
+class Release:
+    name: str
+    namespace: str
+
+
+@dataclass(frozen=True)
 class Parts:
     """What a service is made of: texts by chart's name, and by file's name."""
 
@@ -113,9 +120,13 @@ def render(spec: ClusterSpec, directory: str, templates: Path, own: Mapping[str,
     """
     made = [_made(CATALOGUE[name], spec, templates) for name in spec.services.on]
     made += [read(name, own) for name in spec.services.custom]
+    last = {entry.name: Release(parts.charts[-1].name, entry.namespace) for entry, parts in made if parts.charts}
     files: dict[str, str] = {}
     for entry, parts in made:
-        below = _service(entry, parts, spec, f"{directory}/{FOLDER}/{entry.name}", templates / TEMPLATES)
+        first = tuple(last[other] for other in (*entry.needs, *entry.after) if other in last)
+        below = _service(
+            entry, parts, spec.provider, first, templates / TEMPLATES, f"{directory}/{FOLDER}/{entry.name}"
+        )
         files |= {f"{FOLDER}/{entry.name}/{path}": stamped(text) for path, text in below.items()}
     return dict(sorted(files.items()))
 
@@ -181,14 +192,19 @@ def _own_text(own: Mapping[str, bytes], path: str) -> str:
     return data.decode("utf-8-sig")
 
 
-def _service(entry: Entry, parts: Parts, spec: ClusterSpec, path: str, templates: Path) -> dict[str, str]:
-    install = {**_releases(entry, parts, spec, templates), **parts.install}
-    files = {
-        "sync.yaml": _sync(entry, spec, path, templates, has_config=bool(parts.config)),
+def _service(
+    entry: Entry, parts: Parts, provider: str, first: tuple[Release, ...], templates: Path, path: str
+) -> dict[str, str]:
+    install = {**_releases(entry, parts, provider, first, templates), **parts.install}
+    files = _folder("install", install, templates)
+    if not parts.config:
+        return {**files, "kustomization.yaml": _listed(["install"], templates)}
+    return {
+        **files,
+        **_folder("config", parts.config, templates),
+        "sync.yaml": _sync(entry.name, path, templates),
         "kustomization.yaml": _listed(["sync.yaml"], templates),
-        **_folder("install", install, templates),
     }
-    return files | (_folder("config", parts.config, templates) if parts.config else {})
 
 
 def _folder(name: str, files: Mapping[str, str], templates: Path) -> dict[str, str]:
@@ -200,33 +216,32 @@ def _listed(files: Iterable[str], templates: Path) -> str:
     return _form("kustomization.yaml", {"files": list(files)}, templates)
 
 
-def _releases(entry: Entry, parts: Parts, spec: ClusterSpec, templates: Path) -> dict[str, str]:
+def _releases(entry: Entry, parts: Parts, provider: str, first: tuple[Release, ...], templates: Path) -> dict[str, str]:
+    """Each after the one before it, the first one after those of other services."""
     files: dict[str, str] = {}
     if entry.namespace not in GIVEN_NAMESPACES:
         files["namespace.yaml"] = _form("namespace.yaml", {"namespace": entry.namespace}, templates)
-    after = ""
+    after = first
     for chart in parts.charts:
         told = {
             "chart": chart,
             "namespace": entry.namespace,
             "after": after,
-            "crds": "Skip" if spec.provider in chart.crds_elsewhere else "CreateReplace",
+            "crds": "Skip" if provider in chart.crds_elsewhere else "CreateReplace",
             "values": textwrap.indent(parts.values.get(chart.name, ""), "    ").rstrip(),
         }
         texts = (_form("source.yaml", told, templates), _form("release.yaml", told, templates))
         files[f"{chart.name}.yaml"] = "---\n".join(texts)
-        after = chart.name
+        after = (Release(chart.name, entry.namespace),)
     return files
 
 
-def _sync(entry: Entry, spec: ClusterSpec, path: str, templates: Path, *, has_config: bool) -> str:
-    name, on = kustomization(entry.name), {*spec.services.on, *spec.services.custom}
-    before = [kustomization(other) for other in (*entry.needs, *entry.after) if other in on]
-    told: list[dict[str, object]] = [{"name": name, "after": before, "path": f"{path}/install", "wait": True}]
-    if has_config:
-        # What it holds may never be ready where nobody answers a challenge, and nothing comes after it.
-        told.append({"name": f"{name}-config", "after": [name], "path": f"{path}/config", "wait": False})
-    return "---\n".join(_form("sync.yaml", each, templates) for each in told)
+def _sync(service: str, path: str, templates: Path) -> str:
+    name = kustomization(service)
+    install = {"name": name, "after": [], "path": f"{path}/install", "wait": True}
+    # What it holds may never be ready where nobody answers a challenge, and nothing comes after it.
+    config = {"name": f"{name}-config", "after": [name], "path": f"{path}/config", "wait": False}
+    return "---\n".join(_form("sync.yaml", told, templates) for told in (install, config))
 
 
 def kustomization(service: str) -> str:

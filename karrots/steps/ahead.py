@@ -59,7 +59,7 @@ class FluxAhead:
     def _bring(self, kube: Kube, components: Components) -> None:
         flux_install.install(kube.access, components, lambda _: None)
         if self._until(lambda: serves(kube)):
-            flux.install_sync(kube, sync_of(self.ctx), identity_of(self.ctx))
+            flux.install_sync(kube, sync_of(self.ctx), identity_of(self.ctx, kube))
 
     def _until(self, true: Callable[[], bool]) -> bool:
         """Who may log in, and which kinds are served, is so a moment after the control plane, or the kind, is there."""

@@ -194,12 +194,12 @@ class SyncFromBranch:
         return f"{ctx.record.branch}, {ctx.record.directory}/flux"
 
 
-def identity_of(ctx: Context) -> dict[str, str]:
-    """Where no Terraform was asked, what only the cloud knows stays as the cluster was told before."""
+def identity_of(ctx: Context, kube: Kube | None = None) -> dict[str, str]:
+    """Where Terraform said nothing yet, what only the cloud knows stays as the cluster was told before."""
     wanted = identity.variables(ctx.record, ctx.spec.variables, ctx.outputs)
     if ctx.outputs:
         return wanted
-    told = flux.live_identity(ctx.api()) or {}
+    told = flux.live_identity(kube or ctx.api()) or {}
     return {**wanted, **{name: told.get(name, "") for name in identity.OF_THE_CLOUD}}
 
 

@@ -91,7 +91,7 @@ def test_a_change_by_hand_is_kept_and_told(fleet: Fleet, karrots: CommandLine) -
     told = karrots("services", "disable", "kyverno", cwd=fleet.qa)
     assert f"kept     clusters/qa/{path}\n" in told.out
     assert release.read_text() == mine
-    assert not (fleet.qa / "flux/services/kyverno/sync.yaml").exists()
+    assert not (fleet.qa / "flux/services/kyverno/kustomization.yaml").exists()
 
 
 def test_a_stale_rendering_is_found_and_mended(fleet: Fleet, karrots: CommandLine) -> None:
@@ -266,8 +266,8 @@ def test_a_service_of_ones_own_has_the_same_form(with_own: Fleet, karrots: Comma
     assert '      version: "v2.0.0"\n' in agent
     assert "  dependsOn:\n    - name: agent-crds\n" in agent
     assert "  values:\n    # Ours.\n    cluster: ${cluster_name}\n" in agent
-    sync = (fleet.qa / "flux/services/sumologic/sync.yaml").read_text()
-    assert "  dependsOn:\n    - name: service-cert-manager\n  interval" in sync
+    crds = (fleet.qa / "flux/services/sumologic/install/agent-crds.yaml").read_text()
+    assert "  dependsOn:\n    - name: cert-manager\n      namespace: cert-manager\n  interval" in crds
     assert "services:\n  custom:\n    sumologic: {}\n  cert-manager: {}\n" in (fleet.qa / "cluster.yaml").read_text()
     fleet.git("add", "--all")
     fleet.git("commit", "--quiet", "--message", "Ours")

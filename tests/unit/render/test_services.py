@@ -110,7 +110,7 @@ def _asserted(files: dict[str, str]) -> None:
         here, spec = release["metadata"]["namespace"], release["spec"]
         reference = spec.get("chartRef") or spec["chart"]["spec"]["sourceRef"]
         assert (here, reference["name"]) in sources[reference["kind"]]
-        assert all((here, each["name"]) in releases for each in spec.get("dependsOn", ()))
+        assert all((each.get("namespace", here), each["name"]) in releases for each in spec.get("dependsOn", ()))
         assert ("chartRef" in spec) != bool(
             VERSION.fullmatch(str(spec.get("chart", {}).get("spec", {}).get("version")))
         )
@@ -135,7 +135,8 @@ def test_what_is_named_is_there() -> None:
             "kind: OCIRepository\n    name: cert",
             "kind: OCIRepository\n    name: x",
         ),
-        ("cert-manager/sync.yaml", "- name: service-envoy-gateway", "- name: service-none"),
+        ("cert-manager/install/cert-manager.yaml", "- name: envoy-gateway", "- name: none"),
+        ("cert-manager/sync.yaml", "- name: service-cert-manager", "- name: service-none"),
         ("cert-manager/install/namespace.yaml", "name: cert-manager", "name: elsewhere"),
         ("cert-manager/sync.yaml", "cert-manager/config", "cert-manager/configs"),
     ],
@@ -148,16 +149,35 @@ def test_what_is_not_there_would_be_missed(path: str, before: str, after: str) -
         _asserted({**files, path: files[path].replace(before, after)})
 
 
-def test_services_wait_for_those_they_lean_on() -> None:
+def test_services_come_after_those_they_lean_on() -> None:
     files = rendered(cluster("eks", offered("eks")))
-    found = {each["metadata"]["name"]: each["spec"] for each in objects(files, "Kustomization")}
-    after = {name: [each["name"] for each in spec.get("dependsOn", ())] for name, spec in found.items()}
-    assert after["service-envoy-gateway"] == ["service-aws-load-balancer-controller"]
-    assert after["service-cert-manager"] == ["service-envoy-gateway"]
-    assert after["service-cert-manager-config"] == ["service-cert-manager"]
-    assert {name for name, spec in found.items() if not spec.get("wait")} == {
-        "service-cert-manager-config",
-        "service-envoy-gateway-config",
+    after = {
+        release["metadata"]["name"]: [
+            (each.get("namespace", ""), each["name"]) for each in release["spec"]["dependsOn"]
+        ]
+        for release in objects(files, "HelmRelease")
+        if "dependsOn" in release["spec"]
+    }
+    assert after == {
+        "envoy-gateway": [("kube-system", "aws-load-balancer-controller")],
+        "external-dns": [("envoy-gateway-system", "envoy-gateway")],
+        "cert-manager": [("envoy-gateway-system", "envoy-gateway")],
+        "opentelemetry-collector": [("loki", "loki")],
+    }
+
+
+def test_few_wait_each_for_itself() -> None:
+    """A Kustomization that waits takes one of four workers; one that holds them all waits for the rest."""
+    files = rendered(cluster("eks", offered("eks")))
+    synced = {each["metadata"]["name"]: each["spec"] for each in objects(files, "Kustomization")}
+    assert {
+        name: (spec.get("wait", False), [each["name"] for each in spec.get("dependsOn", ())])
+        for name, spec in synced.items()
+    } == {
+        "service-cert-manager": (True, []),
+        "service-cert-manager-config": (False, ["service-cert-manager"]),
+        "service-envoy-gateway": (True, []),
+        "service-envoy-gateway-config": (False, ["service-envoy-gateway"]),
     }
 
 
