@@ -241,7 +241,7 @@ def test_a_ledger_written_by_hand_may_go_round_in_circles(fleet: Fleet, karrots:
     assert sorted(karrots("tree", "-o", "name", cwd=fleet.qa).out.split()) == ["one", "two"]
 
 
-GROUPS = ("engine", "flux")
+GROUPS = ("engine", "flux", "services")
 
 
 def every_command() -> list[tuple[str, ...]]:

@@ -43,3 +43,10 @@ def test_terraform_gets_text_only() -> None:
         "cluster_parent": "qa",
     }
     assert terraform_variables(record("qa"))["cluster_parent"] == ""
+
+
+def test_what_only_the_cloud_knows_comes_from_its_outputs() -> None:
+    found = variables(COPY, {}, {"vpc_id": "vpc-1", "dns_identity": "dns@example", "endpoint": "https://x"})
+    assert (found["cluster_vpc"], found["cluster_dns_identity"]) == ("vpc-1", "dns@example")
+    assert "endpoint" not in found
+    assert (variables(COPY, {})["cluster_vpc"], variables(COPY, {}, {"vpc_id": None})["cluster_vpc"]) == ("", "")
