@@ -62,6 +62,8 @@ CRDS = [
 HAZARDS = {
     REPORT: f"apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: report}}\n"
     f"spec: {{schedule: '0 0 1 1 *', jobTemplate: {{spec: {JOB}}}}}\n",
+    "CronJob/shop/minutely": f"apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: minutely}}\n"
+    f"spec: {{schedule: '* * * * *', jobTemplate: {{spec: {JOB}}}}}\n",
     "Schedule/shop/nightly": "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: nightly}\n"
     "spec: {schedule: '0 1 * * *', template: {}}\n",
     "BackupStorageLocation/shop/store": "apiVersion: velero.io/v1\nkind: BackupStorageLocation\n"
@@ -204,8 +206,6 @@ def test_what_is_made_to_act_is_denied(world: World) -> None:
         assert done.status == status, done.err
     assert running(world, COPY, "agent") == 0
     assert running(world, "qa", "agent") > 0
-    wish = '{"spec":{"schedule":"* * * * *"}}'
-    world.kubectl(COPY, "-n", "shop", "patch", "cronjob", "report", "--type=merge", "-p", wish)
 
 
 def test_the_parents_addresses_are_closed(world: World) -> None:
@@ -271,6 +271,23 @@ def test_apply_puts_a_fence_back_that_somebody_took_down(world: World) -> None:
 def denied(world: World) -> bool:
     words = ("kubectl", "-n", "shop", "create", "job", "x", "--from=cronjob/report", "--dry-run=server")
     return world.karrots("run", COPY, "--", *words, expect=None).status != 0
+
+
+def test_the_controller_of_cron_jobs_makes_none_in_the_copy(world: World) -> None:
+    """Each minute; its events say why."""
+
+    def told() -> str:
+        return world.kubectl(COPY, "-n", "shop", "get", "events", "--field-selector", "involvedObject.name=minutely")
+
+    eventually(lambda: jobs(world, "qa", "minutely"))
+    eventually(lambda: f"karrots fence {COPY} --open CronJob/shop/minutely" in told())
+    assert jobs(world, COPY, "minutely") == 0
+
+
+def jobs(world: World, cluster: str, cron_job: str) -> int:
+    found = json.loads(world.kubectl(cluster, "-n", "shop", "get", "jobs", "-o", "json"))["items"]
+    owners = [owner["name"] for each in found for owner in each["metadata"].get("ownerReferences", [])]
+    return owners.count(cron_job)
 
 
 def test_content_knows_nothing_of_it_after_a_merge(world: World) -> None:
