@@ -261,18 +261,6 @@ def test_a_word_nobody_knows(world: World) -> None:
     assert "at once" in world.karrots("fence", COPY, "--open", "report", "--close", "report", expect=2).err
 
 
-def test_apply_puts_a_fence_back_that_somebody_took_down(world: World) -> None:
-    world.kubectl(COPY, "delete", "validatingadmissionpolicybindings,mutatingadmissionpolicybindings", "--all")
-    eventually(lambda: not denied(world))
-    world.karrots("apply", COPY)
-    started(world, COPY, "after-apply", allowed=False)
-
-
-def denied(world: World) -> bool:
-    words = ("kubectl", "-n", "shop", "create", "job", "x", "--from=cronjob/report", "--dry-run=server")
-    return world.karrots("run", COPY, "--", *words, expect=None).status != 0
-
-
 def test_the_controller_of_cron_jobs_makes_none_in_the_copy(world: World) -> None:
     """Each minute; its events say why."""
 
@@ -288,6 +276,18 @@ def jobs(world: World, cluster: str, cron_job: str) -> int:
     found = json.loads(world.kubectl(cluster, "-n", "shop", "get", "jobs", "-o", "json"))["items"]
     owners = [owner["name"] for each in found for owner in each["metadata"].get("ownerReferences", [])]
     return owners.count(cron_job)
+
+
+def test_apply_puts_a_fence_back_that_somebody_took_down(world: World) -> None:
+    world.kubectl(COPY, "delete", "validatingadmissionpolicybindings,mutatingadmissionpolicybindings", "--all")
+    eventually(lambda: not denied(world))
+    world.karrots("apply", COPY)
+    started(world, COPY, "after-apply", allowed=False)
+
+
+def denied(world: World) -> bool:
+    words = ("kubectl", "-n", "shop", "create", "job", "x", "--from=cronjob/report", "--dry-run=server")
+    return world.karrots("run", COPY, "--", *words, expect=None).status != 0
 
 
 def test_content_knows_nothing_of_it_after_a_merge(world: World) -> None:
