@@ -256,12 +256,12 @@ def ask_to_look(kube: Kube, now: dt.datetime) -> None:
     kube.merge(f"{_in(GIT_REPOSITORIES)}/{ROOT}", {"metadata": {"annotations": {REQUESTED_AT: now.isoformat()}}})
 
 
-def ask_all(kube: Kube, now: dt.datetime) -> None:
+def ask_all(kube: Kube, now: dt.datetime, *, also_ready: bool = False) -> None:
     """Ask every Kustomization and HelmRelease that is not ready to try again now, whatever its interval."""
     for collection in (KUSTOMIZATIONS, HELM_RELEASES):
         for obj in kube.list(collection):
             meta = obj["metadata"]
-            if (condition(obj, "Ready") or {}).get("status") != "True":
+            if also_ready or (condition(obj, "Ready") or {}).get("status") != "True":
                 path = f"{_in(collection, text(meta.get('namespace')))}/{meta['name']}"
                 kube.merge(path, {"metadata": {"annotations": {REQUESTED_AT: now.isoformat()}}})
 

@@ -112,10 +112,12 @@ def keep(kube: Kube, inventory: Iterable[str]) -> None:
 
 
 def not_running(kube: Kube) -> list[str]:
-    """Controllers of Flux that have a Deployment here and no pod that runs; none on the engine, which needs no pods."""
-    return sorted(
-        found["metadata"]["name"] for found in kube.list(DEPLOYMENTS) if not group(found, "status").get("readyReplicas")
-    )
+    """Controllers of Flux that have a Deployment here and no pod that runs; none on the engine, which needs no pods.
+
+    One that is not to run, as a fence holds it, is not waited for.
+    """
+    wanted = (found for found in kube.list(DEPLOYMENTS) if group(found, "spec").get("replicas") != 0)
+    return sorted(found["metadata"]["name"] for found in wanted if not group(found, "status").get("readyReplicas"))
 
 
 def ready_nodes(kube: Kube) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from karrots.ops.diff import Difference
     from karrots.ops.doctor import Diagnosis
     from karrots.ops.engine import Built, EngineClusters, Freed
+    from karrots.ops.fence import Fence, Item
     from karrots.ops.flux import Pinned
     from karrots.ops.foresee import Planned
     from karrots.ops.init import Initialised
@@ -208,6 +209,41 @@ def lint_text(linted: Linted) -> str:
         + clean("".join(lines))
         + f"{count_text(len(linted.findings), 'finding')}, {count_text(linted.errors, 'error')}\n"
     )
+
+
+def fence_text(fence: Fence, columns: int | None) -> str:
+    copy = (
+        f"{fence.cluster}, a copy of {fence.parent}"
+        if fence.parent
+        else f"{fence.cluster} is not a copy: all of it acts"
+    )
+    if not fence.items:
+        return f"{copy}: nothing in it acts on the outside world\n"
+    rows = [(_stands(item), item.label, _held_by(item), item.reason, _place(item)) for item in fence.items]
+    asked = "" if fence.asked else "the cluster did not answer: this is what its content says\n"
+    hint = f"to open one: karrots fence {fence.cluster} --open KIND/NAMESPACE/NAME\n" if fence.parent else ""
+    return f"{copy}\n" + table(("STATE", "WHAT", "HELD BY", "WHY", "WHERE"), rows, width=columns) + asked + hint
+
+
+def _stands(item: Item) -> str:
+    return "NOT HELD" if item.state == "not held" else item.state
+
+
+HELD_BY = {
+    "denied": "admission: what it makes is denied",
+    "suspended": "admission: suspended",
+    "not started": "admission: not started",
+    "egress": "a NetworkPolicy",
+    "nothing": "nothing can",
+}
+
+
+def _held_by(item: Item) -> str:
+    return HELD_BY[item.hold]
+
+
+def _place(item: Item) -> str:
+    return f"{item.path}:{item.line}" if item.path else "in the cluster"
 
 
 def rehearsed_text(rehearsed: Rehearsed, columns: int | None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from karrots import clock
 from karrots.errors import Failed, UsageError
-from karrots.spec import json_file
+from karrots.spec import fence_words, json_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,8 +84,8 @@ class Record:
     """One cluster.
 
     Times are UTC as RFC 3339 with seconds; `domain` is the whole one; `network` is a range in CIDR form, '' for none;
-    `host` (for people) and `host_id` are the computer a local cluster lives on; `extra` is what this version does not
-    know.
+    `host` (for people) and `host_id` are the computer a local cluster lives on; `fence` maps what somebody opened or
+    closed to `open` or `closed`; `extra` is what this version does not know.
     """
 
     id: str
@@ -110,6 +110,7 @@ class Record:
     state: State | None = None
     operation: Operation | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
+    fence: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -125,6 +126,7 @@ OTHER_TYPES: dict[str, tuple[type, ...]] = {
     "protected": (bool,),
     "expires": (str, NoneType),
     "overrides": (dict,),
+    "fence": (dict,),
     "settings": (dict,),
     "schema": (int,),
     "pid": (int,),
@@ -255,6 +257,8 @@ def _checked(record: Record) -> Record:
     for name, texts in (("overrides", record.overrides), ("settings", record.state.settings if record.state else {})):
         if not all(isinstance(value, str) for value in texts.values()):
             raise ValueError(f"{name} holds something else than text")
+    if not all(fence_words.is_word(word) and said in fence_words.STATES for word, said in record.fence.items()):
+        raise ValueError("fence holds something else than names that are open or closed")
     if "\0" in record.branch:
         raise ValueError("branch holds a zero byte")
     if not _is_inside(record.directory):

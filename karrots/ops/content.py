@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from karrots import places
 from karrots.adapters.git_names import quoted
 from karrots.errors import NotFound, UsageError
+from karrots.fence import Decisions, Find, Owner, Sought, find
 from karrots.files import content as content_of
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
+from karrots.lint import Finding
+from karrots.lint.tree import Tree
+from karrots.lint.walk import walk
 from karrots.render import services
 from karrots.render import terraform as rendering
 from karrots.render.files import compare, write
@@ -18,7 +22,6 @@ from karrots.steps import content
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from karrots.lint import Finding
     from karrots.ops.settings import Settings
     from karrots.spec.cluster import ClusterSpec
 
@@ -158,7 +161,35 @@ def lint(settings: Settings, *, fix: bool, ref: str | None) -> Linted:
 def findings(
     workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec, own: Mapping[str, bytes]
 ) -> Iterable[Finding]:
-    return content.findings(files, directory, spec, workspace.backend(spec.provider), own)
+    found = content.findings(files, directory, spec, workspace.backend(spec.provider), own)
+    return [*found, *fenced(workspace, files, directory, spec)]
+
+
+def fenced(workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
+    """What a fence would hold in copies, and what it cannot; the same walk as before a copy is made."""
+    owners = [Owner(each.name, each.domain, each.account) for each in workspace.known.records()]
+    decisions = Decisions.of(spec.fence.open, spec.fence.closed, {})
+    sought = Sought(spec.variables, (*owners, *_first(workspace, directory)), tuple(spec.fence.addresses), decisions)
+    found = find(walk(Tree(files, directory)), sought)
+    return [_of_fence(each) for each in found if decisions.held(each.kind, each.namespace, each.name)]
+
+
+def _first(workspace: Workspace, directory: str) -> list[Owner]:
+    """The cluster that `create` makes in the directory when no name is given, also before it is there."""
+    name = directory.rpartition("/")[2]
+    try:
+        return [Owner(name, f"{name}.{workspace.settings.domain}")]
+    except NotFound:
+        return []
+
+
+def _of_fence(each: Find) -> Finding:
+    if each.hold == "nothing":
+        own = "write it with ${cluster_domain} or ${cluster_name}"
+        hint = f"{own}, or in cluster.yaml: fence: {{open: [{each.label}]}}"
+        return Finding(each.path, each.line, "not-for-copies", "error", f"{each.kind}/{each.name}", each.reason, hint)
+    message = f"{each.reason}; a copy's fence holds it ({each.hold})"
+    return Finding(each.path, each.line, "held-in-copies", "warning", f"{each.kind}/{each.name}", message)
 
 
 def mend(workspace: Workspace, directory: str) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from karrots.errors import UsageError
-from karrots.spec import loading, yaml_file
+from karrots.spec import fence_words, loading, yaml_file
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.model import Flag, Form, Interval, Label, Model, Whole
+from karrots.spec.model import Flag, Form, Interval, Label, Model, Whole, address_range
 from karrots.spec.services import COMMAND, Services, flaws
 
 if TYPE_CHECKING:
@@ -124,6 +124,27 @@ class Flux(Model):
     interval: Interval = Field(default="1m", description="How often Flux looks at git without being asked.")
 
 
+FenceWord = Annotated[str, Form(fence_words.FORM, fence_words.SAYS)]
+
+
+class Fence(Model):
+    """What copies may do to the outside world; a cluster that was not branched has no fence."""
+
+    open: list[FenceWord] = Field(
+        default_factory=list,
+        max_length=fence_words.MOST,
+        description="Acts in every copy too: CronJob, report, CronJob/shop/report.",
+    )
+    closed: list[FenceWord] = Field(
+        default_factory=list,
+        max_length=fence_words.MOST,
+        description="Is held in every copy, whatever is said of one cluster; also other workloads.",
+    )
+    addresses: list[Annotated[str, AfterValidator(address_range)]] = Field(
+        default_factory=list, description="Address ranges of the parent's that pods of copies do not reach."
+    )
+
+
 class ClusterSpec(Model):
     api_version: Literal["karrots.dev/v1"] = Field(alias="apiVersion")
     kind: Literal["Cluster"]
@@ -141,6 +162,7 @@ class ClusterSpec(Model):
     variables: dict[VariableName, str] = Field(
         default_factory=dict, description="Further ${variables} for the manifests, beside the cluster's identity."
     )
+    fence: Fence = Field(default_factory=Fence, description="What is held in copies of this cluster, and what is not.")
     terraform: Literal["rendered", "ejected"] = Field(
         default="rendered", description="'ejected' once terraform/ is kept by hand (karrots eject)."
     )

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from karrots.spec import loading
 from karrots.spec.git_url import flux_url
-from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole
+from karrots.spec.model import Age, DnsName, Form, Label, Model, Whole, address_range
 
 Text = Annotated[str, Field(min_length=1)]
 STATE = "Where Terraform's states are kept; without it on the computer that makes a cluster, where only it can go on."
@@ -17,14 +17,6 @@ STATE = "Where Terraform's states are kept; without it on the computer that make
 # Terraform's state backend where nothing else is set: karrots serves it.
 HTTP = "http"
 BACKENDS = {"eks": "s3", "gke": "gcs", "aks": "azurerm"}
-
-
-def _range(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError as error:
-        raise ValueError(f"must be an address range such as 203.0.113.0/24: {error}") from error
-    return value
 
 
 def _private_range(value: str) -> str:
@@ -147,7 +139,7 @@ class Cloud(Model):
     """What all clouds have."""
 
     region: Text = Field(description="Where clusters are made, e.g. eu-central-1, europe-west3 or westeurope.")
-    api_access: list[Annotated[str, AfterValidator(_range)]] = Field(
+    api_access: list[Annotated[str, AfterValidator(address_range)]] = Field(
         default_factory=list, description="Address ranges that may reach the API servers; none: all may."
     )
 

@@ -5,6 +5,7 @@ Scalars arrive as text (yaml_file.load_text, `--set`), so the types here say whi
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,6 +75,14 @@ class Truth:
 def shorten(text: str, width: int = 40) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= width else f"{one_line[: width - 1]}…"
+
+
+def address_range(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"must be an address range such as 203.0.113.0/24: {error}") from error
+    return value
 
 
 Flag = Annotated[bool, Truth()]

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 from karrots.adapters import flux, flux_install
 from karrots.adapters.kube import Kube
 from karrots.errors import KarrotsError
+from karrots.fleet import identity
 from karrots.spec import flux_components
+from karrots.steps.content import committed
+from karrots.steps.fencing import Fence
 from karrots.steps.syncing import identity_of, lets_in, serves, sync_of
 
 if TYPE_CHECKING:
@@ -58,8 +61,21 @@ class FluxAhead:
 
     def _bring(self, kube: Kube, components: Components) -> None:
         flux_install.install(kube.access, components, lambda _: None)
-        if self._until(lambda: serves(kube)):
+        if self._is_told() and self._until(lambda: serves(kube)) and self._fenced(kube):
             flux.install_sync(kube, sync_of(self.ctx), identity_of(self.ctx, kube))
+
+    def _is_told(self) -> bool:
+        """Whether content asks for nothing that only Terraform tells: a chart would begin with an empty word."""
+        files = committed(self.ctx.workspace.repo, self.ctx.content, self.ctx.content_directory)
+        return not any(name.encode() in data for data in files.values() for name in identity.OF_THE_CLOUD)
+
+    def _fenced(self, kube: Kube) -> bool:
+        """A copy follows nothing before its fence is in force."""
+        if self.ctx.record.parent is None:
+            return True
+        fence = Fence.of(self.ctx)
+        fence.put_up(kube)
+        return self._until(lambda: fence.holds(kube)) and self._until(lambda: fence.settle(kube))
 
     def _until(self, true: Callable[[], bool]) -> bool:
         """Who may log in, and which kinds are served, is so a moment after the control plane, or the kind, is there."""

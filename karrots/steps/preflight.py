@@ -17,11 +17,13 @@ from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
 from karrots.steps import root_check, state_check
 from karrots.steps.content import committed, errors_of, findings, own_committed
+from karrots.steps.fencing import Fence
 from karrots.steps.syncing import git_of, manifest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from karrots.fence import Find
     from karrots.fleet.record import Record
     from karrots.lint.finding import Finding
     from karrots.steps.context import Context
@@ -70,7 +72,7 @@ def checks(ctx: Context) -> list[Check]:
     with ThreadPoolExecutor(len(far)) as pool:
         asked = [pool.submit(ask) for ask in far]
         here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
-        inside = [*flux_components(ctx), *content(ctx)]
+        inside = [*flux_components(ctx), *content(ctx), *fence(ctx)]
         cloud, state, git, root = (each.result() for each in asked)
         if any(row.login and not row.ok for row in cloud):
             state = []  # what it says to somebody who is not logged in is not about the state
@@ -126,6 +128,28 @@ def content(ctx: Context) -> list[Check]:
     for each in errors:
         by_rule.setdefault((each.rule, each.fix_hint), []).append(each)
     return [row for group in by_rule.values() for row in _rows(group)]
+
+
+def fence(ctx: Context) -> list[Check]:
+    """A copy that takes what is its parent's is not begun."""
+    if ctx.record.parent is None:
+        return []
+    standing = Fence.of(ctx)
+    loose = standing.unheld()
+    if not loose:
+        return [Check("fence", ok=True, found=count_text(len(standing.finds), "thing") + " to hold or open")]
+    rows = [_loose(ctx, each) for each in loose[:MOST_ROWS]]
+    more = len(loose) - MOST_ROWS
+    return rows if more <= 0 else [*rows, Check(f"and {more} more", ok=False, found="", hint="karrots lint")]
+
+
+def _loose(ctx: Context, each: Find) -> Check:
+    directory = ctx.record.directory
+    hint = (
+        f"write it with ${{cluster_domain}} or ${{cluster_name}} in {directory}/{each.path}\n"
+        f"or, when a copy may share it, say so in {directory}/cluster.yaml: fence: {{open: [{each.label}]}}"
+    )
+    return Check(f"{each.path}:{each.line}", ok=False, found=f"{each.label} {each.reason}", hint=hint)
 
 
 def _rows(found: list[Finding]) -> list[Check]:

@@ -27,6 +27,8 @@ TEND_SECONDS = 2.0
 API_SECONDS = 5.0
 PASSING = (429, 500, 503, 504)
 NO_RIGHTS = (401, 403)
+# What a fence switches is refused for some seconds when its kind is new; Flux alone would try again after minutes.
+NEW_KIND = "There can be a delay between when CustomResourceDefinitions are created"
 # A failure that stays the same this long while nothing else moves is not going to heal by itself.
 SETTLED_SECONDS = 20.0
 
@@ -283,6 +285,8 @@ class _Watch:
     def tend(self) -> None:
         keep_synced(self._ctx)
         follow_branch(self._ctx)
+        if self._ctx.flux is not None and any(NEW_KIND in found.message for found in self._ctx.flux.failed):
+            flux.ask_all(self._ctx.api(), clock.now())
 
     def _follow(self, state: flux.FluxState) -> None:
         picture = (self.held, tuple((o.label, o.ready, o.reason, o.message) for o in state.objects))

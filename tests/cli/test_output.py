@@ -33,6 +33,8 @@ ANSWERING: dict[tuple[str, ...], ExitCode] = {
     ("diff", "qa", "story", "--stat", "--exit-code"): ExitCode.DIFFERENCES,
     ("logs",): ExitCode.DONE,
     ("lint",): ExitCode.DONE,
+    ("fence", "qa"): ExitCode.DONE,
+    ("fence", "story"): ExitCode.DONE,
     ("render", "--check"): ExitCode.DONE,
     ("render",): ExitCode.DONE,
     ("services", "ls"): ExitCode.DONE,
@@ -56,7 +58,7 @@ FAILING: tuple[tuple[str, ...], ...] = tuple(
     {
         "create": ("create", "Qa"), "branch": ("branch", "main"), "apply": ("apply", "none"), "sync": ("sync", "none"),
         "destroy": ("destroy", "none"), "env": ("env", "none"), "kubeconfig": ("kubeconfig", "none"),
-        "token": ("token", "none"),
+        "token": ("token", "none"), "fence": ("fence", "qa", "--open", "CronJob"),
         "diff": ("diff", "none", "qa"), "show": ("show", "none"), "logs": ("logs", "none"),
         "identity": ("identity", "none"), "init": ("init", "--cluster", "Qa"), "lint": ("lint", "--ref", "none"),
         "services": ("services", "enable", "none"),

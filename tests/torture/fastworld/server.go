@@ -384,6 +384,8 @@ func (a *api) act(r *http.Request, what asked, body []byte) (int, any) {
 			"metadata": object{"resourceVersion": strconv.Itoa(a.store.Revision)},
 			"items":    a.store.list(what, query.Get("fieldSelector"), query.Get("labelSelector")),
 		}
+	case r.Method == http.MethodPost && what.name == "" && r.URL.Query().Get("dryRun") == "All":
+		return a.try(what, given)
 	case r.Method == http.MethodPost && what.name == "":
 		return a.create(what, given)
 	case r.Method == http.MethodPatch && strings.HasPrefix(r.Header.Get("Content-Type"), "application/apply-patch"):
@@ -423,6 +425,16 @@ func (a *api) create(what asked, given object) (int, any) {
 		return failure(refusal{409, "AlreadyExists", fmt.Sprintf("%s %q already exists", what.plural, what.name)})
 	}
 	return 201, a.store.put(what.collection, what.namespace, given)
+}
+
+// try makes nothing. Of admission there is the one policy that karrots asks for: a fence denies the Jobs of CronJobs.
+func (a *api) try(what asked, given object) (int, any) {
+	const policy = "karrots-fence-jobs"
+	fenced := a.store.Objects["/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/"+policy] != nil
+	if fenced && what.plural == "jobs" {
+		return failure(refusal{422, "Invalid", fmt.Sprintf("ValidatingAdmissionPolicy '%s' denied request", policy)})
+	}
+	return 201, given
 }
 
 func (a *api) homeless(what asked) *refusal {

@@ -37,6 +37,7 @@ FULL = record(
         id=new_id(), verb="branch", holder="ada", host="laptop", pid=42, started="2026-11-21T07:00:00Z"
     ),
     overrides={"nodes.default.count": "2"},
+    fence={"CronJob/shop/report": "open"},
 )
 
 
@@ -72,6 +73,7 @@ def test_fields_an_earlier_version_did_not_write_get_their_defaults() -> None:
     data = {key: value for key, value in json.loads(to_json(FULL)).items() if key in needed}
     read = from_json(json.dumps(data), "x")
     assert (read.phase, read.protected, read.parent, read.overrides) == ("claimed", False, None, {})
+    assert read.fence == {}, "a record of before there were fences"
 
 
 def test_a_newer_schema_asks_for_an_upgrade() -> None:
@@ -101,6 +103,10 @@ def test_a_newer_schema_asks_for_an_upgrade() -> None:
         (changed(name=7), "name has the wrong type"),
         (changed(overrides=[]), "overrides has the wrong type"),
         (changed(overrides={"nodes": 2}), "overrides holds something else than text"),
+        (changed(fence=["CronJob"]), "fence has the wrong type"),
+        (changed(fence={"CronJob": "ajar"}), "fence holds something else than names that are open or closed"),
+        (changed(fence={"CronJob": 1}), "fence holds something else"),
+        (changed(fence={"x'] || true": "open"}), "fence holds something else"),
         (changed(parent="qa"), "parent is not a JSON object"),
         (changed(parent={"name": "qa"}), "parent.id is missing"),
         (changed(operation={"pid": "1"}), "operation.pid has the wrong type"),

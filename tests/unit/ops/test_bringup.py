@@ -59,7 +59,7 @@ def test_an_operation_that_runs_is_not_joined() -> None:
 
 def test_how_far_to_go() -> None:
     assert [step.name for step in towards_ready(Wait.infra)][-2:] == ["connect", "publish"]
-    assert [step.name for step in towards_ready(Wait.none)][-3:] == ["flux", "sync", "publish"]
+    assert [step.name for step in towards_ready(Wait.none)][-3:] == ["fence", "sync", "publish"]
     assert [step.name for step in towards_ready(Wait.ready)][-3:] == ["sync", "ready", "publish"]
 
 

@@ -33,6 +33,8 @@ PROMISED = {
     "karrots.ops.repair.Repairs": "found mended left",
     "karrots.ops.leftovers.Finding": "kind what why mending command subject",
     "karrots.providers.base.Check": "what ok found hint",
+    "karrots.ops.fence.Fence": "cluster parent items asked opened closed",
+    "karrots.ops.fence.Item": "kind namespace name state hold reason path line",
     "karrots.ops.init.Initialised": "root directory files commit",
     "karrots.ops.listing.Fleet": "clusters",
     "karrots.ops.listing.Row": "name directory branch parent provider phase applied head created "
