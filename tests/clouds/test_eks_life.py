@@ -6,6 +6,7 @@ engine, which lets in whom a token for that cluster proves to be.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import ssl
 import urllib.error
@@ -67,8 +68,13 @@ def test_flux_followed_the_branch_before_terraform_was_done(life: Life) -> None:
     journal = life.world.root / f"karrots/state/runs/{run['id']}/journal.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     assert any(line["what"] == "ahead" for line in lines)
-    skipped = {line["step"]: line["why"] for line in lines if line["what"] == "skipped"}
-    assert {"flux": "runs there", "sync": "follows main"}.items() <= skipped.items()
+    assert {"what": "skipped", "step": "flux", "why": "runs there"}.items() <= next(
+        line for line in lines if line.get("step") == "flux" and line["what"] != "ahead"
+    ).items()
+    path = "jsonpath={.metadata.creationTimestamp}"
+    follows = life.kubectl("qa", "-n", "flux-system", "get", "kustomization", "flux-system", "-o", path)
+    applied = next(line["at"] for line in lines if line["what"] == "done" and line["step"] == "apply")
+    assert dt.datetime.fromisoformat(follows) < dt.datetime.fromisoformat(applied)
 
 
 def test_a_cluster_that_no_state_knows_is_taken_over(life: Life) -> None:

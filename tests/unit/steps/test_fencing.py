@@ -24,6 +24,7 @@ from tests.support.records import record
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping
 
     from karrots.adapters.kube import Kube
     from karrots.steps.context import Context
@@ -191,9 +192,20 @@ def test_a_copy_has_one() -> None:
         assert isinstance(RaiseFence().check(ctx), Needed)
 
 
-@pytest.mark.parametrize("holds", [True, False])
+FILES = {"flux/apps.yaml": b"name: ${cluster_name}"}
+ASKING = {"flux/services/lb.yaml": b"vpcId: ${cluster_vpc}"}
+
+
+@pytest.mark.parametrize(
+    ("files", "holds", "order"),
+    [
+        (FILES, True, ["up", "asked", "sync"]),
+        (FILES, False, ["up", "asked", "asked", "asked"]),
+        (ASKING, True, []),  # what only Terraform tells is not there yet
+    ],
+)
 def test_flux_ahead_follows_nothing_before_the_fence_is_in_force(
-    monkeypatch: pytest.MonkeyPatch, *, holds: bool
+    monkeypatch: pytest.MonkeyPatch, files: Mapping[str, bytes], holds: bool, order: list[str]
 ) -> None:
     done: list[str] = []
 
@@ -203,16 +215,17 @@ def test_flux_ahead_follows_nothing_before_the_fence_is_in_force(
 
     standing = SimpleNamespace(put_up=lambda _: done.append("up"), holds=asked, settle=lambda _: True)
     monkeypatch.setattr(Fence, "of", lambda _: standing)
+    monkeypatch.setattr(ahead, "committed", lambda *_: files)
     monkeypatch.setattr(ahead, "sync_of", lambda _: None)
-    monkeypatch.setattr(ahead, "identity_of", lambda _: None)
+    monkeypatch.setattr(ahead, "identity_of", lambda *_: None)
     monkeypatch.setattr(ahead, "serves", lambda _: True)
     monkeypatch.setattr(flux_install, "install", lambda *_: None)
     monkeypatch.setattr(flux, "install_sync", lambda *_: done.append("sync"))
-    begun = ahead.FluxAhead(cast("Context", SimpleNamespace(record=SimpleNamespace(parent="qa"))), b"")
-    begun._over = cast("threading.Event", Over(3))
+    known = {"record": SimpleNamespace(parent="qa"), "workspace": SimpleNamespace(repo=None), "content": ""}
+    begun = ahead.FluxAhead(cast("Context", SimpleNamespace(**known, content_directory="")), b"")
+    begun._over = cast("threading.Event", Over(4))
     begun._bring(cast("Kube", SimpleNamespace(access=None)), cast("Any", None))
-    assert done[:2] == ["up", "asked"]
-    assert ("sync" in done) is holds
+    assert done == order
 
 
 class Over:
