@@ -78,12 +78,17 @@ class Engine:
 
 
 class Shop:
-    """Clusters branched from the shop, and what must be true of them."""
+    """Clusters branched from the shop's `main`, and what must be true of them.
+
+    `main` sleeps: copies of it get a fence, and it takes no part of the computer.
+    """
 
     def __init__(self, made: World, *, shared: bool = False) -> None:
         self.world = made
         self.directory = fleets.shop(made, shared=shared)
         self._numbers = itertools.count()
+        made.karrots("create", "main", "--wait", "infra", cwd=self.directory)
+        made.karrots("engine", "stop", "main", cwd=self.directory)
 
     def name(self) -> str:
         return f"story-{next(self._numbers)}"

@@ -236,13 +236,14 @@ class Fence:
 
         What runs meanwhile is stopped by its controller; a Job that a CronJob has made already runs to its end.
         """
-        for path, switch, obj in self._unsettled(kube):
+        unsettled = self._unsettled(kube)
+        for path, switch, obj in unsettled:
             note = _note(obj)
             patch = {} if note is None or self._is_held(switch, obj) else given_back(switch, note)
             kube.merge(path, patch)
             if patch and "spec" not in patch:
                 flux.ask_all(kube, clock.now(), also_ready=True)
-        return not self._unsettled(kube)
+        return not (unsettled and self._unsettled(kube))
 
     def _unsettled(self, kube: Kube) -> list[tuple[str, Switch, Object]]:
         if not self._mutating(kube):
