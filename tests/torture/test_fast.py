@@ -370,9 +370,7 @@ def life(made: Terraform) -> dict[str, Any]:
     applied()
     state = made.server.store.current() or {}
     outputs = {name: str(value.value).rpartition("/")[2] for name, value in made.root.outputs().items()}
-    inspected = cluster.inspect(made.cluster_id)
-    assert inspected is not None
-    assert inspected.alive
+    eventually(lambda: runs(made.cluster_id))
     applied()  # nothing has changed
     applied(replace=[PLANE])
     made.nodes(3)
