@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,26 +13,13 @@ from tests.support.eks_account import inventories
 from tests.support.eks_account.fleet import BUCKET
 
 if TYPE_CHECKING:
+    import threading
+
     from tests.support.eks_account.fleet import Life
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("with_engine")]
 
-LONG = 3600.0
 PATIENCE = 120.0
-
-
-@pytest.fixture
-def begun(life: Life, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set once EKS has taken the order for a control plane, which then stays CREATING."""
-    told, start = threading.Event(), life.planes.start
-
-    def start_and_tell(name: str) -> None:
-        start(name)
-        told.set()
-
-    monkeypatch.setattr(life.planes, "start", start_and_tell)
-    monkeypatch.setattr(life.aws.eks, "hold", LONG)
-    return told
 
 
 def kill(program: subprocess.Popen[bytes]) -> None:

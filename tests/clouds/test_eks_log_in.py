@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from tests.support.eks_account import inventories
 from tests.support.eks_account.fleet import BUCKET
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from tests.support.eks_account.fleet import Life
@@ -23,20 +23,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("with_engine")]
 PATIENCE = 240.0
 # Not EC2: it says of a log-in that has ended what it says of a wrong clock, and the provider tries that for minutes.
 ENDED = frozenset({"eks", "s3", "iam", "sts", "logs"})
-
-
-@pytest.fixture
-def begun(life: Life, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Set once EKS has taken the order for a control plane, which then stays CREATING."""
-    told, start = threading.Event(), life.planes.start
-
-    def start_and_tell(name: str) -> None:
-        start(name)
-        told.set()
-
-    monkeypatch.setattr(life.planes, "start", start_and_tell)
-    monkeypatch.setattr(life.aws.eks, "hold", 3600.0)
-    return told
 
 
 @pytest.fixture(autouse=True)
