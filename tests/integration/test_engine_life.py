@@ -245,6 +245,7 @@ def test_two_at_once_make_one_cluster(fleet: Fleet) -> None:
     words = [sys.executable, "-m", "karrots.engine", "up", "--id", "01a", "--name", "qa", "--repository"]
     both = [subprocess.Popen([*words, str(fleet.git_dir)], stdout=subprocess.DEVNULL) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
+    eventually(lambda: engine.runs("01a"))
     assert len(runtime.running()) == len(components.ALL)
     assert cluster.strays() == []
 

@@ -30,6 +30,13 @@ def eventually(look: Callable[[], T]) -> T:
     return found
 
 
+def runs(cluster_id: str) -> bool:
+    """With what died at its start mended, as each operation does while it waits."""
+    cluster.tend(cluster_id)
+    status = cluster.inspect(cluster_id)
+    return status is not None and status.alive
+
+
 class Fleet:
     """A repository, and the clusters a test started from it."""
 

@@ -36,7 +36,7 @@ from karrots.errors import ExitCode, ToolFailed
 from karrots.render import terraform as rendering
 from karrots.spec.cluster import load_cluster
 from tests.support import repositories
-from tests.support.engine import eventually
+from tests.support.engine import eventually, runs
 from tests.support.terraform import lock_info
 from tests.torture import fast
 from tests.torture import zygote as zygotes
@@ -285,13 +285,6 @@ class Terraform:
         thread = threading.Thread(target=wait)
         thread.start()
         return thread
-
-
-def runs(cluster_id: str) -> bool:
-    """With what died at its start mended, as each operation does while it waits."""
-    cluster.tend(cluster_id)
-    status = cluster.inspect(cluster_id)
-    return status is not None and status.alive
 
 
 def api_starts(state: Path) -> bool:
