@@ -146,7 +146,8 @@ show NAME` says where. A test holds that table (templates/services/charts.yaml) 
 of another version of the chart than the one that is pinned; `seen` is the version they name, where they name one.
 `karrots services outdated` compares the files of a directory with the versions that this karrots knows.
 
-What was not seen: no chart was fetched or installed where this was written, so try a set on a branch before you trust it.
+What was not seen: no chart was fetched or installed where this was written, so try a set on a branch before you trust
+it.
 """
 SERVICES_END = """\
 ## Services of your own
