@@ -53,19 +53,27 @@ LABELLED = ",".join(f"{key}={value}" for key, value in objects.MARK.items())
 
 
 class RaiseFence:
-    """Before the first sync; a cluster that was not branched has none."""
+    """Before the first sync; a cluster that was not branched has none. Content is walked once."""
 
     name = "fence"
     title = "fence"
 
+    def __init__(self) -> None:
+        self._fence: Fence | None = None
+
     def check(self, ctx: Context) -> Done | Needed:
         if ctx.record.parent is None:
             return Done("not a copy, so there is none")
-        fence = Fence.of(ctx)
-        return Done("stands") if fence.stands(ctx.api()) else Needed("keep the copy from acting as its parent does")
+        stands = self._wanted(ctx).stands(ctx.api())
+        return Done("stands") if stands else Needed("keep the copy from acting as its parent does")
+
+    def _wanted(self, ctx: Context) -> Fence:
+        if self._fence is None:
+            self._fence = Fence.of(ctx)
+        return self._fence
 
     def run(self, ctx: Context) -> str:
-        fence = Fence.of(ctx)
+        fence = self._wanted(ctx)
         fence.put_up(ctx.api())
         until(lambda: fence.holds(ctx.api()), ctx, "the fence is in force")
         until(lambda: fence.settle(ctx.api()), ctx, "what is there already is held, or let go")
