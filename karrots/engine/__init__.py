@@ -1,0 +1,2 @@
+# How `up` begins the line that says so; those who start it read it.
+ANSWERS = "API server answers"

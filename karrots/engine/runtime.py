@@ -13,7 +13,7 @@ import psutil
 
 from karrots import files, places
 from karrots.adapters.kube import Access, Object, kubeconfig
-from karrots.engine import components, content, ports, processes
+from karrots.engine import ANSWERS, components, content, ports, processes
 from karrots.engine.components import BASE, CONTROLLERS, FLUX, NAMESPACE, STARTER, Layout
 from karrots.engine.folder import write_private
 from karrots.errors import Failed, UsageError
@@ -63,7 +63,7 @@ class Runtime:
         self._certify()
         self._start("kube-apiserver")
         kube = content.wait_for_api(access(self.folder), self._keep_base)
-        say(f"API server answers at {kube.access.server}")
+        say(f"{ANSWERS} at {kube.access.server}")
         self._start("git-server")
         self._fill(kube)
         self._start(*(name for name in wanted if name in FLUX))

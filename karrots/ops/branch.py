@@ -73,9 +73,9 @@ def fork_point(workspace: Workspace, source: str | None) -> tuple[str, str | Non
 
 
 def parent_of(workspace: Workspace, directory: str, here: str | None, commit: str) -> Parent | None:
-    """The cluster of this directory that follows the branch we stand on; None when no such cluster runs."""
-    candidates = [r for r in workspace.ledger.records() if r.directory == directory and r.branch == here]
-    preferred = sorted(candidates, key=lambda r: (r.name != directory.rsplit("/", 1)[-1], r.created))
+    """The cluster of this directory that follows the branch we stand on, else any: what it does, the copy would too."""
+    candidates = [r for r in workspace.ledger.records() if r.directory == directory]
+    preferred = sorted(candidates, key=lambda r: (r.branch != here, r.name != directory.rsplit("/", 1)[-1], r.created))
     return Parent(name=preferred[0].name, id=preferred[0].id, commit=commit) if preferred else None
 
 

@@ -10,6 +10,7 @@ from karrots.ops.bringup import Cluster, Options, bring_up, draft, resumable
 
 if TYPE_CHECKING:
     from karrots.adapters.git import Head
+    from karrots.fleet.record import Record
     from karrots.ops.foresee import Planned
     from karrots.ops.settings import Settings
 
@@ -25,8 +26,20 @@ def create(settings: Settings, name: str | None, options: Options) -> Cluster | 
     )  # fmt: skip
     workspace.ledger.refresh()
     ours = resumable(workspace.ledger.find(record.name), record, take_over=options.take_over, command=settings.argv)
+    if ours is None:
+        warn_of_neighbours(settings, workspace, record)
     run = settings.run("create", record.name)
     return bring_up(settings, workspace, options, record, commit, run, ours, pushes=False)
+
+
+def warn_of_neighbours(settings: Settings, workspace: Workspace, record: Record) -> None:
+    """Two that were created from one directory act alike; only one that is branched has a fence."""
+    others = [each.name for each in workspace.ledger.records() if each.directory == record.directory]
+    if others:
+        settings.warn(
+            f"'{others[0]}' lives from {record.directory} too, and '{record.name}' will act on the outside world as it"
+            " does: a copy with a fence is made by 'karrots branch'"
+        )
 
 
 def on_a_branch(head: Head) -> tuple[str, str]:

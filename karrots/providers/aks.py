@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 NAME = "aks"
 CLUSTER_KIND = "azurerm_kubernetes_cluster"
 CLUSTER_RESOURCES = (aks_strangers.CLUSTER,)
+ANSWERS = ""
 PATIENCE = OF_A_CLOUD
 MEMORY = TERRAFORM_BYTES
 POOL_KIND = "azurerm_kubernetes_cluster_node_pool"

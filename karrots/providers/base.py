@@ -128,6 +128,7 @@ class Estimate:
 class Provider(Protocol):
     """`CLUSTER_RESOURCES`: addresses in the root whose end is the cluster's end.
 
+    `ANSWERS`: how a provisioner begins to say that the API server answers; "" where none of them knows.
     `MEMORY`: bytes that a run of Terraform takes, 0 where it is not worth a thought.
     `settings` is the provider's section of karrots.yaml; None where there is none, as in a destroy after the file is
     gone: then the record alone leads.
@@ -138,6 +139,9 @@ class Provider(Protocol):
 
     @property
     def CLUSTER_RESOURCES(self) -> tuple[str, ...]: ...  # noqa: N802
+
+    @property
+    def ANSWERS(self) -> str: ...  # noqa: N802
 
     @property
     def PATIENCE(self) -> Patience: ...  # noqa: N802

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 NAME = "eks"
 CLUSTER_RESOURCES = ("aws_eks_cluster.cluster",)
+ANSWERS = ""
 PATIENCE = OF_A_CLOUD
 MEMORY = TERRAFORM_BYTES
 NODE_GROUPS = ("aws_eks_node_group",)

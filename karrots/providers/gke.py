@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 NAME = "gke"
 CLUSTER_RESOURCES = (gke_strangers.CLUSTER,)
+ANSWERS = ""
 NODE_POOLS = "google_container_node_pool"
 PATIENCE = OF_A_CLOUD
 MEMORY = TERRAFORM_BYTES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from karrots import computer, places
+from karrots import computer, engine, places
 from karrots.adapters.flux import GitAccess
 from karrots.errors import KarrotsError, Refused
 from karrots.providers.base import Check, Footprint, Leftover, Part, Patience, Swept
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "local"
 CLUSTER_RESOURCES = ("terraform_data.cluster",)
+ANSWERS = engine.ANSWERS
 PATIENCE = Patience(up=300.0, down=120.0)
 MEMORY = 0
 

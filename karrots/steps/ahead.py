@@ -1,4 +1,4 @@
-"""Flux, and what it is to follow, go into a cloud's API server while Terraform still makes nodes and add-ons."""
+"""What goes into an API server while Terraform still works: the fence on the engine; Flux and its sync in a cloud."""
 
 from __future__ import annotations
 
@@ -6,46 +6,86 @@ import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from karrots.adapters import flux, flux_install
+from karrots.adapters import terraform_events as events
 from karrots.adapters.kube import Kube
 from karrots.errors import KarrotsError
 from karrots.fleet import identity
 from karrots.spec import flux_components
 from karrots.steps.content import committed
 from karrots.steps.fencing import Fence
-from karrots.steps.syncing import identity_of, lets_in, serves, sync_of
+from karrots.steps.syncing import API_SECONDS, identity_of, lets_in, serves, sync_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from karrots.adapters.terraform_events import Event
     from karrots.spec.flux_components import Components
     from karrots.steps.context import Context
 
 LOOK_SECONDS = 0.5
+END_SECONDS = 60.0
+
+
+class Ahead(Protocol):
+    """Whatever keeps it from its end, the steps that come later do it, and tell."""
+
+    def told(self, event: Event, /) -> None:
+        """Terraform's events, as they come."""
+
+    def end(self) -> None:
+        """Terraform is done."""
+
+
+@dataclass(frozen=True)
+class FenceAhead:
+    """An API server takes new policies up once a second; that second passes while the engine starts the rest."""
+
+    ctx: Context
+
+    def told(self, event: Event) -> None:
+        match event:
+            case events.ProvisionerSaid(text=text) if text.startswith(self.ctx.provider.ANSWERS):
+                self._put_up()
+
+    def end(self) -> None: ...
+
+    def _put_up(self) -> None:
+        ctx = self.ctx
+        with suppress(KarrotsError, OSError):
+            access = ctx.provider.access(ctx.record, {}, ctx.section)
+            if access is not None:
+                with closing(Kube(access, timeout=API_SECONDS)) as kube:
+                    Fence.of(ctx).put_up(kube)
+                ctx.run.write("ahead", step="fence")
 
 
 @dataclass
 class FluxAhead:
-    """One try beside Terraform's apply. Whatever keeps it from its end, the step `flux` does it, and tells."""
+    """One try beside Terraform's apply, from the moment when the control plane is there."""
 
     ctx: Context
     manifest: bytes
     _over: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
-    def begin(self) -> None:
-        """The control plane is there."""
+    def told(self, event: Event) -> None:
+        match event:
+            case events.ResourceDone(address=address) if address in self.ctx.provider.CLUSTER_RESOURCES:
+                self._begin()
+
+    def _begin(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._try, daemon=True)
             self._thread.start()
 
-    def end(self, seconds: float) -> None:
-        """Terraform is done: one that has come so far as to apply may finish, in so many seconds."""
+    def end(self) -> None:
+        """One that has come so far as to apply may finish, for a while."""
         self._over.set()
         if self._thread is not None:
-            self._thread.join(seconds)
+            self._thread.join(END_SECONDS)
 
     def _try(self) -> None:
         began = time.monotonic()

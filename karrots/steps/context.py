@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from karrots.adapters.terraform import Plan, Root
     from karrots.fleet.record import Record
     from karrots.fleet.workspace import Workspace
+    from karrots.lint.walk import Walk
     from karrots.pipeline import Run
     from karrots.providers.base import Check, Provider
     from karrots.spec.cluster import ClusterSpec
     from karrots.spec.fleet import Cloud
-    from karrots.steps.ahead import FluxAhead
+    from karrots.steps.ahead import Ahead
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Context:
     plan: Plan | None = None
     applied: bool = False
     outputs: Mapping[str, Any] = field(default_factory=dict)
-    ahead: FluxAhead | None = None
+    ahead: Ahead | None = None
+    walked: Walk | None = None
     git: GitAccess | None = None
     kube: Kube | None = None
     flux: FluxState | None = None

@@ -53,28 +53,22 @@ LABELLED = ",".join(f"{key}={value}" for key, value in objects.MARK.items())
 
 
 class RaiseFence:
-    """Before the first sync; a cluster that was not branched has none. Content is walked once."""
+    """Before the first sync; a cluster that was not branched has none."""
 
     name = "fence"
     title = "fence"
 
-    def __init__(self) -> None:
-        self._fence: Fence | None = None
-
     def check(self, ctx: Context) -> Done | Needed:
         if ctx.record.parent is None:
             return Done("not a copy, so there is none")
-        stands = self._wanted(ctx).stands(ctx.api())
+        fence = Fence.of(ctx)
+        stands = fence.stands(ctx.api()) and fence.holds(ctx.api())
         return Done("stands") if stands else Needed("keep the copy from acting as its parent does")
 
-    def _wanted(self, ctx: Context) -> Fence:
-        if self._fence is None:
-            self._fence = Fence.of(ctx)
-        return self._fence
-
     def run(self, ctx: Context) -> str:
-        fence = self._wanted(ctx)
-        fence.put_up(ctx.api())
+        fence = Fence.of(ctx)
+        if not fence.stands(ctx.api()):
+            fence.put_up(ctx.api())
         until(lambda: fence.holds(ctx.api()), ctx, "the fence is in force")
         until(lambda: fence.settle(ctx.api()), ctx, "what is there already is held, or let go")
         held = [each for each in fence.finds if fence.terms.decisions.held(each.kind, each.namespace, each.name)]
@@ -137,8 +131,12 @@ def walked(workspace: Workspace, commit: str, directory: str) -> Walk:
 
 
 def fence_of(workspace: Workspace, spec: ClusterSpec, record: Record, content: str, directory: str) -> Fence:
+    return _fence(workspace, spec, record, walked(workspace, content, directory))
+
+
+def _fence(workspace: Workspace, spec: ClusterSpec, record: Record, content: Walk) -> Fence:
     terms = terms_of(spec, record, workspace.parent_of(record))
-    return Fence(terms, sought_by(workspace, spec, record, terms), walked(workspace, content, directory))
+    return Fence(terms, sought_by(workspace, spec, record, terms), content)
 
 
 class Fence:
@@ -153,7 +151,10 @@ class Fence:
 
     @classmethod
     def of(cls, ctx: Context) -> Fence:
-        return fence_of(ctx.workspace, ctx.spec, ctx.record, ctx.content, ctx.content_directory)
+        """Content is walked once for all the steps."""
+        if ctx.walked is None:
+            ctx.walked = walked(ctx.workspace, ctx.content, ctx.content_directory)
+        return _fence(ctx.workspace, ctx.spec, ctx.record, ctx.walked)
 
     def unheld(self) -> list[Find]:
         """What nothing can hold, and nobody has said may be."""

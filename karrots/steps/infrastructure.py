@@ -19,7 +19,7 @@ from karrots.providers.base import Origin
 from karrots.render import terraform as rendering
 from karrots.report.text import seconds_text
 from karrots.steps import state
-from karrots.steps.ahead import FluxAhead
+from karrots.steps.ahead import FenceAhead, FluxAhead
 from karrots.steps.syncing import manifest_of
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from karrots.fleet.workspace import Workspace
     from karrots.providers.base import Leftover, Provider
     from karrots.spec.cluster import ClusterSpec
+    from karrots.steps.ahead import Ahead
     from karrots.steps.context import Context
 
 
 BACKEND_FILE = "karrots_override.tf"
 IMPORT_FILE = "karrots_import.tf.json"
-AHEAD_SECONDS = 60.0
 STOPPING = "Terraform finishes what it is doing, and its state is saved; a second Ctrl-C does not wait for that"
 
 
@@ -110,6 +110,8 @@ def open_root(ctx: Context, folder: Path) -> Root:
 
 def narrator(ctx: Context) -> Callable[[Event], None]:
     def on_event(event: Event) -> None:
+        if ctx.ahead is not None:
+            ctx.ahead.told(event)
         match event:
             case events.ResourceStarted(address=address, action=action):
                 ctx.run.progress(f"{action} {address}")
@@ -117,9 +119,6 @@ def narrator(ctx: Context) -> Callable[[Event], None]:
                 ctx.run.progress(f"{address}, {seconds_text(seconds)}")
             case events.ProvisionerSaid(text=text) if not text.startswith("Executing:"):
                 ctx.run.progress(text.strip())
-            case events.ResourceDone(address=address) if address in ctx.provider.CLUSTER_RESOURCES:
-                if ctx.ahead is not None:
-                    ctx.ahead.begin()
             case events.Stopping():
                 ctx.run.warn(STOPPING)
 
@@ -256,7 +255,7 @@ class ApplyInfrastructure:
     def run(self, ctx: Context) -> str:
         warming = threading.Thread(target=kube.warm, daemon=True)  # the next step needs it, and here is time
         warming.start()
-        with room_of(ctx), flux_ahead(ctx) if self._flux else nullcontext():
+        with room_of(ctx), ahead(ctx) if self._flux else nullcontext():
             rendered(ctx).apply(planned(ctx))
         warming.join()
         self._done = True
@@ -271,16 +270,22 @@ def room_of(ctx: Context) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def flux_ahead(ctx: Context) -> Iterator[None]:
-    """The engine brings its own Flux; in a cloud it need not wait for Terraform's last word."""
-    manifest = None if ctx.provider.NAME == "local" else manifest_of(ctx)
-    ctx.ahead = FluxAhead(ctx, manifest) if manifest is not None else None
+def ahead(ctx: Context) -> Iterator[None]:
+    ctx.ahead = what_can_come_early(ctx)
     try:
         yield
     finally:
         if ctx.ahead is not None:
-            ctx.ahead.end(AHEAD_SECONDS)
+            ctx.ahead.end()
             ctx.ahead = None
+
+
+def what_can_come_early(ctx: Context) -> Ahead | None:
+    """The engine brings its own Flux; in a cloud it need not wait for Terraform's last word."""
+    if ctx.provider.ANSWERS:
+        return FenceAhead(ctx) if ctx.record.parent is not None else None
+    manifest = manifest_of(ctx)
+    return FluxAhead(ctx, manifest) if manifest is not None else None
 
 
 def outputs(ctx: Context) -> dict[str, object]:

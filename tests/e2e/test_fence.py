@@ -173,6 +173,9 @@ def test_each_is_found_and_held(world: World) -> None:
     assert {label: item["state"] for label, item in listed.items()} == dict.fromkeys(HAZARDS, "held")
     assert all(item["reason"] and item["path"] == f"{FOLDER}/all.yaml" for item in listed.values())
     assert counted(world, "qa") == before
+    run = next(each for each in world.karrots("logs", "-o", "json").document["runs"] if each["verb"] == "branch")
+    journal = world.root / f"karrots/state/runs/{run['id']}/journal.jsonl"
+    assert '"step": "fence", "what": "ahead"' in journal.read_text()
 
 
 def test_what_has_a_switch_is_switched(world: World) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -12,10 +14,15 @@ from karrots.errors import UsageError
 from karrots.fleet import operations
 from karrots.fleet.ledger import InUse, NameTaken
 from karrots.fleet.record import Parent
+from karrots.ops.branch import parent_of
 from karrots.ops.bringup import converge, expiry, next_commands, resumable, towards_ready
-from karrots.ops.create import on_a_branch
+from karrots.ops.create import on_a_branch, warn_of_neighbours
 from karrots.ops.wait import Wait
 from tests.support.records import record
+
+if TYPE_CHECKING:
+    from karrots.fleet.workspace import Workspace
+    from karrots.ops.settings import Settings
 
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
@@ -87,3 +94,31 @@ def test_a_cluster_follows_a_branch_with_a_commit() -> None:
         on_a_branch(Head("main", None))
     with pytest.raises(UsageError, match="detached at 0000000000"):
         on_a_branch(Head(None, "0" * 40))
+
+
+@pytest.mark.parametrize(
+    ("here", "parent"), [("main", "qa"), ("release", "old"), ("nobody-follows-it", "qa"), (None, "qa"), ("apart", "qa")]
+)
+def test_a_copy_has_a_parent_where_its_directory_has_a_cluster(here: str | None, parent: str) -> None:
+    """Whatever was branched from, content acts as that cluster does, and is to be fenced."""
+    records = [
+        record("old", branch="release", created="2026-01-01T00:00:00Z"),
+        record("qa", branch="main"),
+        record("apart", branch="apart", directory="clusters/prod"),
+    ]
+    workspace = cast("Workspace", SimpleNamespace(ledger=SimpleNamespace(records=lambda: records)))
+    found = parent_of(workspace, "clusters/qa", here, "c0ffee")
+    assert found is not None
+    assert (found.name, found.commit) == (parent, "c0ffee")
+    assert parent_of(workspace, "clusters/none", here, "c0ffee") is None
+
+
+def test_a_second_cluster_that_is_created_is_told_that_it_has_no_fence() -> None:
+    told: list[str] = []
+    settings = cast("Settings", SimpleNamespace(warn=told.append))
+    workspace = cast("Workspace", SimpleNamespace(ledger=SimpleNamespace(records=lambda: [record("qa")])))
+    warn_of_neighbours(settings, workspace, record("blue"))
+    warn_of_neighbours(settings, workspace, record("prod", directory="clusters/prod"))
+    [warning] = told
+    assert "'qa' lives from clusters/qa too" in warning
+    assert "'blue' will act" in warning

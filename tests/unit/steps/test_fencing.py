@@ -11,6 +11,8 @@ import pytest
 
 import karrots
 from karrots.adapters import flux, flux_install
+from karrots.adapters import terraform_events as events
+from karrots.errors import KarrotsError
 from karrots.fence import Decisions, Sought, Terms
 from karrots.fence import policies as objects
 from karrots.fence.kinds import DEPLOYMENT, LABEL, SWITCHES
@@ -18,8 +20,10 @@ from karrots.lint.walk import Walk
 from karrots.ops.bringup import converge, towards_ready
 from karrots.ops.wait import Wait
 from karrots.pipeline import Done, Needed
+from karrots.providers import local
 from karrots.steps import ahead
 from karrots.steps.fencing import Fence, RaiseFence, given_back, served
+from karrots.steps.infrastructure import what_can_come_early
 from tests.support.records import record
 
 if TYPE_CHECKING:
@@ -184,12 +188,53 @@ def test_a_cluster_that_was_not_branched_has_none() -> None:
     assert isinstance(RaiseFence().check(ctx), Done)
 
 
-def test_a_copy_has_one() -> None:
-    standing = SimpleNamespace(stands=lambda _: False)
+@pytest.mark.parametrize(
+    ("stands", "holds", "looked"), [(False, True, Needed), (True, False, Needed), (True, True, Done)]
+)
+def test_a_copy_has_one_that_is_in_force(
+    stands: bool, holds: bool, looked: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies that are there do nothing yet: they may have been made a moment ago, beside Terraform."""
+    standing = SimpleNamespace(stands=lambda _: stands, holds=lambda _: holds)
     ctx = cast("Context", SimpleNamespace(record=SimpleNamespace(parent="qa"), api=lambda: None))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Fence, "of", lambda _: standing)
-        assert isinstance(RaiseFence().check(ctx), Needed)
+    monkeypatch.setattr(Fence, "of", lambda _: standing)
+    assert isinstance(RaiseFence().check(ctx), looked)
+
+
+def test_it_is_put_up_as_soon_as_the_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    api = SimpleNamespace(server="https://127.0.0.1:1", close=lambda: done.append("closed"))
+    monkeypatch.setattr(Fence, "of", lambda _: SimpleNamespace(put_up=lambda kube: done.append(kube.server)))
+    monkeypatch.setattr(ahead, "Kube", lambda _, timeout: api)
+    known = {"record": SimpleNamespace(parent="qa"), "section": None}
+    written = SimpleNamespace(write=lambda what, **facts: done.append(f"{what} {facts['step']}"))
+    provider = SimpleNamespace(ANSWERS=local.ANSWERS, access=lambda *_: api)
+    begun = what_can_come_early(cast("Context", SimpleNamespace(**known, run=written, provider=provider)))
+    assert begun is not None
+    begun.told(events.ResourceDone("terraform_data.cluster", "create", 0.0))
+    begun.told(events.ProvisionerSaid("terraform_data.control_plane", "local-exec", "the engine builds"))
+    assert done == []
+    begun.told(events.ProvisionerSaid("terraform_data.control_plane", "local-exec", "API server answers at …"))
+    begun.end()
+    assert done == [api.server, "closed", "ahead fence"]
+
+
+@pytest.mark.parametrize("access", [None, KarrotsError("half made"), OSError("gone")])
+def test_what_cannot_be_put_up_early_is_left_to_its_step(access: object) -> None:
+    def asked(*_: object) -> object:
+        if isinstance(access, Exception):
+            raise access
+        return access
+
+    provider = SimpleNamespace(ANSWERS=local.ANSWERS, access=asked)
+    known = {"record": SimpleNamespace(parent="qa"), "section": None, "provider": provider}
+    begun = ahead.FenceAhead(cast("Context", SimpleNamespace(**known)))
+    begun.told(events.ProvisionerSaid("terraform_data.control_plane", "local-exec", local.ANSWERS))
+
+
+def test_a_cluster_that_is_no_copy_gets_nothing_early_on_the_engine() -> None:
+    known = {"record": SimpleNamespace(parent=None), "provider": SimpleNamespace(ANSWERS=local.ANSWERS)}
+    assert what_can_come_early(cast("Context", SimpleNamespace(**known))) is None
 
 
 FILES = {"flux/apps.yaml": b"name: ${cluster_name}"}
