@@ -294,14 +294,14 @@ def outdated(settings: Settings) -> Outdated:
 
 
 def members(chosen: str, spec: ClusterSpec) -> list[str]:
-    """Of a set, what is for this provider; where another way in is on, not a second one."""
+    """Of a set, what is for this provider; where something has a part already, not a second one for it."""
     if chosen not in SETS:
         raise UsageError(f"there is no set {quoted(chosen)}{suggestion(chosen, SETS)}", hint=f"--set {'|'.join(SETS)}")
-    has_way_in = any(CATALOGUE[name].ingress for name in spec.services.on)
+    taken = {CATALOGUE[name].part for name in spec.services.on} - {""}
     return [
         entry.name
         for entry in CATALOGUE.values()
-        if chosen in entry.sets and not why_not(entry, spec) and not (entry.ingress and has_way_in)
+        if chosen in entry.sets and not why_not(entry, spec) and entry.part not in taken
     ]
 
 

@@ -18,6 +18,7 @@ from karrots.errors import UsageError
 from karrots.files import content
 from karrots.render.template import SUFFIX, rendered_file
 from karrots.spec import loading, yaml_file
+from karrots.spec.identity import NAMESPACE
 from karrots.spec.services import CATALOGUE, COMMAND, CustomService, Entry
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ def render(spec: ClusterSpec, directory: str, templates: Path, own: Mapping[str,
     `own` are the files below services/ of the repository, for what `custom` names. Raises UsageError for one that is
     not there, or not what it should be.
     """
-    made = [_made(CATALOGUE[name], spec, templates) for name in spec.services.on]
-    made += [read(name, own) for name in spec.services.custom]
+    theirs = [read(name, own) for name in spec.services.custom]
+    busy = {CATALOGUE[name].namespace for name in spec.services.on} | {entry.namespace for entry, _ in theirs}
+    made = [_made(CATALOGUE[name], spec, templates, busy) for name in spec.services.on] + theirs
     last = {entry.name: Release(parts.charts[-1].name, entry.namespace) for entry, parts in made if parts.charts}
     files: dict[str, str] = {}
     for entry, parts in made:
@@ -131,13 +133,15 @@ def render(spec: ClusterSpec, directory: str, templates: Path, own: Mapping[str,
     return dict(sorted(files.items()))
 
 
-def _made(entry: Entry, spec: ClusterSpec, templates: Path) -> tuple[Entry, Parts]:
-    """One of the catalogue, from its templates."""
+def _made(entry: Entry, spec: ClusterSpec, templates: Path, busy: set[str]) -> tuple[Entry, Parts]:
+    """One of the catalogue, from its templates. `busy` are the namespaces of all services that are on."""
     told = {
         "told": spec.services.on[entry.name],
         "on": set(spec.services.on),
         "provider": spec.provider,
         "auto_mode": spec.eks.auto_mode,
+        "kubernetes": spec.kubernetes,
+        "namespaces": sorted({*busy, *GIVEN_NAMESPACES, NAMESPACE}),
     }
     folder = templates / TEMPLATES / entry.name
     found = tuple(charts_of(entry.name, spec.provider, templates))

@@ -13,6 +13,7 @@ from karrots.errors import UsageError
 from karrots.render.template import rendered
 from karrots.spec import clouds
 from karrots.spec.limits import fitted
+from karrots.spec.services import ExternalSecrets, Velero
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,20 @@ def variables(spec: ClusterSpec, provider: str) -> dict[str, Any]:
         "network": spec.network.model_dump(),
         **{cloud: getattr(spec, cloud).model_dump() for cloud in ("eks", "gke", "aks")},
     }
-    return {name: known[name] for name in _VALUES[provider]}
+    told = _told(spec) if provider == "eks" else {}
+    return {name: known[name] for name in _VALUES[provider]} | ({"services": told} if told else {})
+
+
+def _told(spec: ClusterSpec) -> dict[str, Any]:
+    """What the root must know of services that are on, to give them rights and no more than those."""
+    on = spec.services.on
+    read, kept = on.get("external-secrets"), on.get("velero")
+    told: dict[str, Any] = {}
+    if isinstance(read, ExternalSecrets):
+        told["external-secrets"] = {"reads": read.reads}
+    if isinstance(kept, Velero) and kept.secret is None:
+        told["velero"] = {"bucket": kept.bucket}
+    return told
 
 
 def _json(value: Any) -> str:
