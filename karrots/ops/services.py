@@ -12,6 +12,7 @@ from karrots.adapters.git_names import quoted
 from karrots.errors import Refused, UsageError
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
 from karrots.render import services as rendering
+from karrots.render import terraform
 from karrots.render.files import compare, write
 from karrots.spec import splice
 from karrots.spec.cluster import read_cluster
@@ -120,6 +121,7 @@ class Directory:
     text: str
     spec: ClusterSpec
     own: Mapping[str, bytes]
+    backend: str
 
     @classmethod
     def open(cls, settings: Settings) -> Directory:
@@ -128,7 +130,8 @@ class Directory:
         root = workspace.repo.root / path
         text = files.content(root / CLUSTER_FILE).decode("utf-8-sig")
         own = rendering.own_on_disk(workspace.repo.root)
-        return cls(root, path, text, read_cluster(text, f"{path}/{CLUSTER_FILE}", {}), own)
+        spec = read_cluster(text, f"{path}/{CLUSTER_FILE}", {})
+        return cls(root, path, text, spec, own, workspace.backend(spec.provider))
 
     @property
     def on(self) -> set[str]:
@@ -153,6 +156,14 @@ class Directory:
 
     def rendered(self, spec: ClusterSpec) -> dict[str, str]:
         return rendering.render(spec, self.path, places.templates(), self.own)
+
+    def rights(self, spec: ClusterSpec) -> dict[str, str]:
+        """What of terraform/ would be another text with `spec`: some services ask for rights in the cloud."""
+        if spec.terraform != "rendered" or not (self.root / "terraform").is_dir():
+            return {}
+        templates = places.templates() / spec.provider
+        before, after = (terraform.render(each, templates, self.backend) for each in (self.spec, spec))
+        return {f"terraform/{path}": text for path, text in after.items() if before.get(path) != text}
 
     def read(self, path: str) -> str | None:
         file = self.root / path
@@ -312,7 +323,7 @@ def _written(here: Directory, text: str, off: Sequence[str] = ()) -> ServicesCha
     wanted = here.rendered(spec)
     kept = _changed_by_hand(here.root, wanted)
     wanted = {path: text for path, text in wanted.items() if path not in kept}
-    wanted |= {CLUSTER_FILE: text, **_listed(here, spec, off)}
+    wanted |= {CLUSTER_FILE: text, **_listed(here, spec, off), **here.rights(spec)}
     gone = _left_over(here.root, off)
     compare(wanted, here.root)
     done: dict[str, str] = {each.path: each.outcome for each in write(wanted, here.root)}
