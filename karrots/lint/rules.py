@@ -31,7 +31,7 @@ def lint(
     walked = walk(tree)
     known = frozenset(variables)
     findings = [*walked.findings, *tree.broken.values(), *_sync_objects(walked), *_components(walked)]
-    findings += served(_objects(walked), kubernetes)
+    findings += served(_objects(walked), tree.files, kubernetes)
     defined = _defined(walked)
     for scope in walked.scopes:
         findings += _scope(scope, known, defined)

@@ -12,7 +12,7 @@ from karrots.lint.finding import Finding
 from karrots.lint.substitution import strings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from karrots.lint.build import Object
     from karrots.lint.finding import Severity
@@ -91,12 +91,13 @@ IMAGE_HINT = "take the image from its own project, or from a registry that you k
 KEPT = ("sealed-secrets",)
 
 
-def served(objects: Iterable[Object], kubernetes: str) -> list[Finding]:
+def served(objects: Iterable[Object], files: Mapping[str, bytes], kubernetes: str) -> list[Finding]:
     """`kubernetes` is the minor version of the cluster, '' when nobody said it."""
     everything = list(objects)
     minor = _minor(kubernetes)
-    found = [finding for each in everything for finding in (*_dropped(each, minor), *_images(each), *_charts(each))]
-    return [*found, *_defaults(everything)]
+    suspects = {path for path, data in files.items() if b"bitnami" in data}
+    named = [finding for each in everything if each.path in suspects for finding in (*_images(each), *_charts(each))]
+    return [*named, *(it for each in everything for it in _dropped(each, minor)), *_defaults(everything)]
 
 
 def _minor(text: str) -> tuple[int, int] | None:
