@@ -1,5 +1,5 @@
-"""What a cluster does not serve any more: API versions that Kubernetes dropped, images that their makers took away, and
-two of what there is one of.
+"""What a cluster does not serve any more (API versions that Kubernetes dropped, images that their makers took away), and
+two of what there is one of: default classes, and the name of a commit's status.
 """
 
 from __future__ import annotations
@@ -81,6 +81,10 @@ DEFAULTS = {
     "StorageClass": "storageclass.kubernetes.io/is-default-class",
 }
 
+# Hosts that keep one status for each name of a commit (https://fluxcd.io/flux/components/notification/providers/).
+STATUS_HOSTS = {"github", "gitlab", "gitea", "bitbucket", "bitbucketserver", "azuredevops"}
+NOTIFICATION_GROUP = "notification.toolkit.fluxcd.io"
+
 # On 2025-08-28 Bitnami took its images of named versions out of Docker Hub (https://github.com/bitnami/containers/issues/83267).
 IMAGE = re.compile(r"(?:docker\.io/|registry-1\.docker\.io/)?bitnami/[a-z0-9._-]+(?P<tag>[:@][^\s\"',]+)?")
 FROZEN = re.compile(r"(?:docker\.io/|registry-1\.docker\.io/)?bitnamilegacy/")
@@ -97,7 +101,8 @@ def served(objects: Iterable[Object], files: Mapping[str, bytes], kubernetes: st
     minor = _minor(kubernetes)
     suspects = {path for path, data in files.items() if b"bitnami" in data}
     named = [finding for each in everything if each.path in suspects for finding in (*_images(each), *_charts(each))]
-    return [*named, *(it for each in everything for it in _dropped(each, minor)), *_defaults(everything)]
+    alone = [it for each in everything for it in (*_dropped(each, minor), *_statuses(each))]
+    return [*named, *alone, *_defaults(everything)]
 
 
 def _minor(text: str) -> tuple[int, int] | None:
@@ -152,3 +157,13 @@ def _defaults(objects: Iterable[Object]) -> Iterator[Finding]:
             message = f"is a default {each.kind}, and so is '{other.name}' ({other.path}): which is taken is chance"
             hint = f"let one of them say {DEFAULTS[each.kind]}"
             yield Finding(each.path, each.line("metadata"), "two-defaults", "error", each.label, message, hint)
+
+
+def _statuses(each: Object) -> Iterator[Finding]:
+    if each.kind != "Provider" or each.group != NOTIFICATION_GROUP or each.spec("type") not in STATUS_HOSTS:
+        return
+    if "${cluster_" in str(each.spec("commitStatusExpr") or ""):
+        return
+    message = "names its commit statuses alike in every cluster, so that one writes over another's"
+    hint = "give it a commitStatusExpr with ${cluster_name} in it"
+    yield Finding(each.path, each.line("spec"), "shared-status", "warning", each.label, message, hint)

@@ -54,9 +54,12 @@ class ServiceList:
 
 @dataclass(frozen=True)
 class ChartDetail:
+    """`requests` is what its pods ask for by default, '' where that is not known."""
+
     name: str
     address: str
     version: str
+    requests: str
     values: dict[str, str]
 
 
@@ -70,6 +73,7 @@ class ServiceDetail:
     why_not: str
     needs: tuple[str, ...]
     permission: str
+    makes: str
     differs: str
     namespace: str
     options: dict[str, str]
@@ -199,6 +203,7 @@ def show(settings: Settings, name: str) -> ServiceDetail:
         why_not(entry, here.spec),
         entry.needs,
         entry.permission,
+        entry.makes,
         entry.differs,
         entry.namespace,
         _options(name, here.spec),
@@ -230,7 +235,7 @@ def _chart_detail(chart: rendering.Chart) -> ChartDetail:
         for place in chart.places
         for value in place.values
     }
-    return ChartDetail(chart.name, chart.address, chart.version, looked_up)
+    return ChartDetail(chart.name, chart.address, chart.version, chart.requests, looked_up)
 
 
 def enable(settings: Settings, names: Sequence[str], chosen: str | None, options: Mapping[str, str]) -> ServicesChanged:

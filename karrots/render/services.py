@@ -54,7 +54,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Chart:
-    """`crds_elsewhere` are providers on which another chart, or the provider, brings its definitions."""
+    """`crds_elsewhere` are providers on which another chart, or the provider, brings its definitions.
+
+    `requests` is what its pods ask for by default, '' where that was not looked up.
+    """
 
     name: str
     service: str
@@ -63,6 +66,7 @@ class Chart:
     providers: tuple[str, ...]
     crds_elsewhere: tuple[str, ...]
     places: tuple[Place, ...]
+    requests: str = ""
 
     @property
     def is_oci(self) -> bool:
@@ -86,6 +90,7 @@ def _chart(name: str, told: Mapping[str, Any]) -> Chart:
         tuple(told.get("providers", ())),
         tuple(told.get("crds_elsewhere", ())),
         places,
+        str(told.get("requests", "")),
     )
 
 
