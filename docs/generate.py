@@ -188,8 +188,8 @@ asks for one, for its domain and all hosts below it; its issuer is `staging`, wh
 the last seven days, those that are gone with them (their receipts say it). What others ask for below the same domain it
 cannot know, and a domain registered below a suffix of two parts (example.co.uk) is counted as if it were one part.
 
-What there is not: a wildcard that is lent to branches, since `*.dev.example.com` does not hold for `shop.qa.dev.example.com`,
-one level further down; and certificates that are kept at a destroy, since somebody would have to keep their private
+What there is not: a wildcard that is lent to branches, since `*.dev.example.com` does not hold one level further down,
+for `shop.qa.dev.example.com`; and certificates that are kept at a destroy, since somebody would have to keep their private
 keys, and neither git nor the ledger is a place for those.
 
 ## Applications at night

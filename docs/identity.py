@@ -93,9 +93,9 @@ class Cluster:
 
     def chart(self, name: str, path: str) -> str:
         """A value of a release."""
-        found: Any = next(
-            it for it in self.objects if it["kind"] == "HelmRelease" and it["metadata"]["name"] == name
-        )["spec"]["values"]
+        found: Any = next(it for it in self.objects if it["kind"] == "HelmRelease" and it["metadata"]["name"] == name)[
+            "spec"
+        ]["values"]
         for step in path.split("."):
             found = found[int(step)] if isinstance(found, list) else found[step]
         return ", ".join(found) if isinstance(found, list) else str(found)
@@ -107,7 +107,8 @@ class Cluster:
         """What the first group of a pattern finds in the rendered root, with the names it is given."""
         root = "\n".join(terraform.render(load_cluster(CONTENT, "cluster.yaml"), places.templates() / "eks").values())
         match = re.search(pattern, root)
-        assert match is not None, pattern
+        if match is None:
+            raise LookupError(pattern)
         told = {f"var.names.{key}": value for key, value in self.names.items()}
         found = match[1].strip('"')
         return re.sub(r"\$\{([\w.]+)\}", lambda use: told[use[1]], told.get(found, found))
@@ -120,9 +121,7 @@ class Cluster:
 
 PARENT = Cluster(record("qa", "main", FIRST, "10.64.0.0/20", None))
 COPY = Cluster(
-    record(
-        "qa-feature-x", "feature/x", SECOND, "10.64.16.0/20", Parent(name="qa", id=FIRST, commit="0" * 40)
-    )
+    record("qa-feature-x", "feature/x", SECOND, "10.64.16.0/20", Parent(name="qa", id=FIRST, commit="0" * 40))
 )
 
 
@@ -137,42 +136,115 @@ class Line:
 
 
 def _held(*kinds: str) -> Callable[[Cluster], str]:
-    """The parent's acts; the copy's is stopped by its fence."""
+    """The parent's acts; the copy's is stopped by its fence, whose kinds are looked up."""
     known = {each.kind.name for each in (*MAKERS, *SWITCHES)}
-    assert set(kinds) <= known, kinds
-
-    def value(cluster: Cluster) -> str:
-        return HELD if cluster.record.parent else "acts"
-
-    return value
+    by_fence = HELD if set(kinds) <= known else "acts"
+    return lambda cluster: by_fence if cluster.record.parent else "acts"
 
 
-def _domains(cluster: Cluster) -> str:
-    return ", ".join(cluster.object("Certificate", "cluster-wildcard")["spec"]["dnsNames"])
+def _names(it: Cluster) -> str:
+    return f"{it.names['cluster']}, {it.names['prefix']}-…"
 
 
+def _state(it: Cluster) -> str:
+    return it.record.state.key if it.record.state else ""
+
+
+def _trusted(it: Cluster) -> str:
+    return it.terraform(r'variable = "aws:RequestTag/eks-cluster-name"\s+values   = \[([^\]]+)\]')
+
+
+def _log_group(it: Cluster) -> str:
+    return it.terraform(r'"aws_cloudwatch_log_group" "cluster" \{\s+name +=\s+("[^"]+")')
+
+
+def _dns(it: Cluster) -> str:
+    return f"{it.chart('external-dns', 'txtOwnerId')}, {it.chart('external-dns', 'domainFilters')}"
+
+
+def _domains(it: Cluster) -> str:
+    return ", ".join(it.object("Certificate", "cluster-wildcard")["spec"]["dnsNames"])
+
+
+def _folder(it: Cluster) -> str:
+    return it.chart("velero", "configuration.backupStorageLocation.0.prefix")
+
+
+def _labels(it: Cluster) -> str:
+    places = (
+        ("kube-prometheus-stack", "prometheus.prometheusSpec.externalLabels.cluster"),
+        ("opentelemetry-collector", "config.processors.resource.attributes.0.value"),
+        ("sumologic", "sumologic.collectorName"),
+    )
+    return ", ".join(it.chart(name, path) for name, path in places)
+
+
+def _context(it: Cluster) -> str:
+    return str(kube.kubeconfig(it.record.name, kube.Access("https://example.com", ""))["current-context"])
+
+
+FILE = "identity.auto.tfvars.json"
+FENCE = "the fence"
 LINES = (
-    Line("name of the cluster and of all that is named after it", "`names` in identity.auto.tfvars.json", lambda it: f"{it.names['cluster']}, {it.names['prefix']}-…"),
-    Line("key of the Terraform state", "`state.key` of the record", lambda it: it.record.state.key if it.record.state else ""),
+    Line("name of the cluster and of all that is named after it", f"`names` in {FILE}", _names),
+    Line("key of the Terraform state", "`state.key` of the record", _state),
     Line("network range", "`network` of the record, leased from karrots.yaml", lambda it: it.record.network),
-    Line("tags of everything in the cloud", "`tags` in identity.auto.tfvars.json", lambda it: f"karrots.dev/id={tags.tags(it.record)['karrots.dev/id']}"),
-    Line("who is trusted with the controllers' roles", "templates/eks/roles.tf", lambda it: it.terraform(r'variable = "aws:RequestTag/eks-cluster-name"\s+values   = \[([^\]]+)\]')),
-    Line("log group, and what else has a name of its own", "templates/eks/cluster.tf", lambda it: it.terraform(r'"aws_cloudwatch_log_group" "cluster" \{\s+name +=\s+("[^"]+")')),
-    Line("branch that Flux follows", "GitRepository flux-system, which karrots makes", lambda it: str(it.source["spec"]["ref"]["branch"])),
-    Line("log-in of Flux to git", f"Secret flux-system/{flux.GIT_SECRET}, from karrots.yaml", lambda _: "reads", "it reads, and is not in content; who may write does not act in a copy"),
-    Line("commit statuses, alerts and receivers", "the fence; a Provider says `commitStatusExpr` with `${cluster_name}`, else lint warns", _held("Alert", "Provider", "Receiver")),
-    Line("image automation", "the fence", _held("ImageUpdateAutomation")),
-    Line("DNS: owner and domain", "flux/services/external-dns", lambda it: f"{it.chart('external-dns', 'txtOwnerId')}, {it.chart('external-dns', 'domainFilters')}"),
+    Line(
+        "tags of everything in the cloud",
+        f"`tags` in {FILE}",
+        lambda it: f"karrots.dev/id={tags.tags(it.record)['karrots.dev/id']}",
+    ),
+    Line("who is trusted with the controllers' roles", "templates/eks/roles.tf", _trusted),
+    Line("log group, and what else has a name of its own", "templates/eks/cluster.tf", _log_group),
+    Line(
+        "branch that Flux follows",
+        "GitRepository flux-system, which karrots makes",
+        lambda it: str(it.source["spec"]["ref"]["branch"]),
+    ),
+    Line(
+        "log-in of Flux to git",
+        f"Secret flux-system/{flux.GIT_SECRET}, from karrots.yaml",
+        lambda _: "reads",
+        "it reads, and is not in content; who may write does not act in a copy",
+    ),
+    Line(
+        "commit statuses, alerts and receivers",
+        f"{FENCE}; a Provider says `commitStatusExpr` with `${{cluster_name}}`, else lint warns",
+        _held("Alert", "Provider", "Receiver"),
+    ),
+    Line("image automation", FENCE, _held("ImageUpdateAutomation")),
+    Line("DNS: owner and domain", "flux/services/external-dns", _dns),
     Line("certificates", "flux/services/cert-manager", _domains),
-    Line("sealing keys", "Secrets of the cluster, in kube-system", lambda _: "a Secret", "they are the cluster's own objects, and not in content"),
-    Line("folder of backups, and their schedules", "flux/services/velero; the fence", lambda it: it.chart("velero", "configuration.backupStorageLocation.0.prefix")),
-    Line("tags that nodes are found by", "flux/services/cluster-autoscaler, karpenter", lambda it: it.chart("cluster-autoscaler", "autoDiscovery.clusterName")),
-    Line("labels of metrics, logs and collectors", "flux/services/kube-prometheus-stack, opentelemetry-collector, sumologic", lambda it: f"{it.chart('kube-prometheus-stack', 'prometheus.prometheusSpec.externalLabels.cluster')}, {it.chart('opentelemetry-collector', 'config.processors.resource.attributes.0.value')}, {it.chart('sumologic', 'sumologic.collectorName')}"),
-    Line("load balancers", "flux/services/aws-load-balancer-controller", lambda it: it.chart("aws-load-balancer-controller", "clusterName")),
-    Line("cron jobs, mailers, queues", "the fence", _held("CronJob")),
-    Line("databases, object stores and brokers by address", "the fence: `fence.addresses`, and lint's not-for-copies", _held()),
-    Line("context of a kubeconfig", "`karrots kubeconfig`", lambda it: str(kube.kubeconfig(it.record.name, kube.Access("https://example.com", ""))["current-context"])),
-)  # fmt: skip
+    Line(
+        "sealing keys",
+        "Secrets of the cluster, in kube-system",
+        lambda _: "a Secret",
+        "they are the cluster's own objects, and not in content",
+    ),
+    Line("folder of backups, and their schedules", f"flux/services/velero; {FENCE}", _folder),
+    Line(
+        "tags that nodes are found by",
+        "flux/services/cluster-autoscaler, karpenter",
+        lambda it: it.chart("cluster-autoscaler", "autoDiscovery.clusterName"),
+    ),
+    Line(
+        "labels of metrics, logs and collectors",
+        "flux/services/kube-prometheus-stack, opentelemetry-collector, sumologic",
+        _labels,
+    ),
+    Line(
+        "load balancers",
+        "flux/services/aws-load-balancer-controller",
+        lambda it: it.chart("aws-load-balancer-controller", "clusterName"),
+    ),
+    Line("cron jobs, mailers, queues", FENCE, _held("CronJob")),
+    Line(
+        "databases, object stores and brokers by address",
+        f"{FENCE}: `fence.addresses`, and lint's not-for-copies",
+        _held(),
+    ),
+    Line("context of a kubeconfig", "`karrots kubeconfig`", _context),
+)
 
 INTRODUCTION = """\
 A branch has the same content as its parent, and another identity. This table names each line of it, where it lives, and

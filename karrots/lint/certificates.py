@@ -23,7 +23,9 @@ def counted(files: Mapping[str, bytes], directory: str, domain: str) -> list[tup
     if not any(PRODUCTION.encode() in data for data in files.values()):
         return []
     walked = walk(Tree(files, directory))
-    issuers = {each.name for each in _of(walked, "ClusterIssuer", "Issuer") if PRODUCTION in str(each.spec("acme", "server"))}
+    issuers = {
+        each.name for each in _of(walked, "ClusterIssuer", "Issuer") if PRODUCTION in str(each.spec("acme", "server"))
+    }
     asked = [each for each in _of(walked, "Certificate") if each.spec("issuerRef", "name") in issuers]
     return [_names(each, domain) for each in asked]
 

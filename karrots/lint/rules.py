@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from karrots.lint.build import Object, Text
 
 
-def lint(
-    files: Mapping[str, bytes], directory: str, variables: Iterable[str], kubernetes: str = ""
-) -> list[Finding]:
+def lint(files: Mapping[str, bytes], directory: str, variables: Iterable[str], kubernetes: str = "") -> list[Finding]:
     """All findings, sorted by place.
 
     `files` are those of one cluster directory by path below it, `directory` its path in the repository, `variables` the

@@ -1,5 +1,5 @@
-"""What a cluster does not serve any more (API versions that Kubernetes dropped, images that their makers took away), and
-two of what there is one of: default classes, and the name of a commit's status.
+"""What a cluster does not serve any more, API versions that Kubernetes dropped and images that their makers took away;
+and two of what there is one of: default classes, and the name of a commit's status.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ DROPPED = (
         "admissionregistration.k8s.io/v1",
     ),
     Dropped(
-        "storage.k8s.io/v1beta1", ("CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"), (1, 22), "storage.k8s.io/v1"
+        "storage.k8s.io/v1beta1",
+        ("CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"),
+        (1, 22),
+        "storage.k8s.io/v1",
     ),
     Dropped("storage.k8s.io/v1beta1", ("CSIStorageCapacity",), (1, 27), "storage.k8s.io/v1"),
     Dropped("scheduling.k8s.io/v1beta1", ("PriorityClass",), (1, 22), "scheduling.k8s.io/v1"),
@@ -136,13 +139,12 @@ def _image(each: Object, path: tuple[str | int, ...], severity: Severity, messag
 
 
 def _charts(each: Object) -> Iterator[Finding]:
-    url = each.spec("url")
-    if each.kind in ("HelmRepository", "OCIRepository") and isinstance(url, str) and CHARTS.match(url):
-        if not url.endswith(KEPT):
-            message = f"takes charts from '{url}', whose images Bitnami took out of Docker Hub"
-            yield Finding(
-                each.path, each.line("spec", "url"), "gone-image", "warning", each.label, message, "take the project's own chart"
-            )
+    url = str(each.spec("url"))
+    if each.kind not in ("HelmRepository", "OCIRepository") or not CHARTS.match(url) or url.endswith(KEPT):
+        return
+    message = f"takes charts from '{url}', whose images Bitnami took out of Docker Hub"
+    hint = "take the project's own chart"
+    yield Finding(each.path, each.line("spec", "url"), "gone-image", "warning", each.label, message, hint)
 
 
 def _defaults(objects: Iterable[Object]) -> Iterator[Finding]:

@@ -29,5 +29,7 @@ def zone_rows(
     found = f"no zone of {account} holds {record.domain}, below which {' and '.join(writers)} write records"
     listed = f" (there: {', '.join(sorted(there))})" if there else ""
     parent = record.domain.partition(".")[2]
-    hint = f"correct domain in karrots.yaml{listed}\nor: {make.replace('NAME', parent)}, and have {parent} delegated to it"
+    hint = (
+        f"correct domain in karrots.yaml{listed}\nor: {make.replace('NAME', parent)}, and have {parent} delegated to it"
+    )
     return [Check("DNS zone", ok=False, found=found, hint=hint)]

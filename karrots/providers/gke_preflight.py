@@ -319,8 +319,9 @@ def inherited(question: Question) -> list[Check]:
 
 
 def dns_zone(question: Question) -> list[Check]:
-    make = f"gcloud dns managed-zones create zone --dns-name=NAME. --description=karrots --project={question.google.project}"
-    account = f"project {question.google.project}"
+    project = question.google.project
+    make = f"gcloud dns managed-zones create zone --dns-name=NAME. --description=karrots --project={project}"
+    account = f"project {project}"
     return zone_rows(question.spec, question.record, lambda: google_dns.zones(question.google).values(), account, make)
 
 

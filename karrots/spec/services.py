@@ -270,8 +270,8 @@ _ENTRIES = (
         "external-secrets",
         "secrets from a store outside, such as a cloud's own",
         "external-secrets",
-        permission="eks: to read secrets below ${cluster_name}/ and those that `reads` names, by Pod Identity; elsewhere "
-        "what the stores ask for, given to the service account external-secrets by you",
+        permission="eks: to read secrets below ${cluster_name}/ and those that `reads` names, by Pod Identity; "
+        "elsewhere what the stores ask for, given to the service account external-secrets by you",
         differs="the secrets below its own name; stores are yours",
         sets=("full",),
     ),
@@ -329,8 +329,8 @@ _ENTRIES = (
         providers=("eks",),
         elsewhere="it is looked up for AWS alone",
         permission="machines, launch templates and instance profiles that bear the cluster's name: Pod Identity",
-        differs="cluster ${cluster_name}, role ${cluster_node_role}, subnets ${cluster_node_subnets}; its machines carry "
-        "${cluster_id}",
+        differs="cluster ${cluster_name}, role ${cluster_node_role}, subnets ${cluster_node_subnets}; its machines "
+        "carry ${cluster_id}",
         makes="nodes, up to `cpu` cores together",
         part=NODE_MAKER,
     ),

@@ -1,4 +1,4 @@
-"""Let's Encrypt counts certificates by week: what this cluster would ask for, beside what the ledger knows was asked for.
+"""Let's Encrypt counts certificates by week: what this cluster would ask for, beside what the ledger knows of others.
 
 https://letsencrypt.org/docs/rate-limits/
 """
@@ -30,7 +30,7 @@ Names = tuple[str, ...]
 
 
 def asked_by(ctx: Context, record: Record, rev: str, directory: str) -> list[Names]:
-    """What the content at `rev` asks for under the cluster's own domain. Nobody answers a challenge on this computer."""
+    """What the content at `rev` asks for. On this computer nobody answers a challenge, so nobody is asked."""
     if record.provider == "local":
         return []
     return counted(committed(ctx.workspace.repo, rev, directory), record.directory, record.domain)
@@ -82,7 +82,9 @@ def _row(new: list[Names], before: list[Names]) -> Check:
             return Check(what, ok=False, found=found, hint=hint)
     for domain, count in more.items():
         if total[domain] + count > MOST_OF_A_DOMAIN:
-            found = f"{total[domain]} certificates below {domain} in 7 days by this fleet, {MOST_OF_A_DOMAIN} are signed"
+            found = (
+                f"{total[domain]} certificates below {domain} in 7 days by this fleet, {MOST_OF_A_DOMAIN} are signed"
+            )
             return Check(what, ok=False, found=found, hint=f"wait some days, or: {STAGING}")
     domain = next(iter(more))
     used = f"{total[domain]} of {MOST_OF_A_DOMAIN} below {domain} in 7 days by this fleet"

@@ -329,5 +329,6 @@ def with_cause(error: KarrotsError, ctx: Context, held: str = "") -> KarrotsErro
 def _mend(cause: flux.FluxObject, ctx: Context) -> str:
     again = f"karrots sync {ctx.record.name}"
     if cause.kind in flux.CHART_SOURCES:
-        return f"can the cluster reach {cause.address}? if that is not the address, mend it on {ctx.record.branch}; then: {again}"
+        mend = f"if that is not the address, mend it on {ctx.record.branch}"
+        return f"can the cluster reach {cause.address}? {mend}; then: {again}"
     return f"mend it on {ctx.record.branch}, commit, then: {again}"

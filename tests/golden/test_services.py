@@ -66,7 +66,9 @@ def test_a_service(name: str, golden: Golden) -> None:
 
 def test_no_text_is_kept_twice() -> None:
     bodies = [
-        hashlib.sha256("".join(line for line in text.splitlines(keepends=True) if not line.startswith(HEAD)).encode()).hexdigest()
+        hashlib.sha256(
+            "".join(line for line in text.splitlines(keepends=True) if not line.startswith(HEAD)).encode()
+        ).hexdigest()
         for tree in _trees().values()
         for text in tree.values()
     ]

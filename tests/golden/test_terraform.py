@@ -51,6 +51,11 @@ CLOUD_CASES = (
 )
 
 
+# Of these only what services ask for.
+WITH_SERVICES = ("eks-services", "eks-karpenter")
+FILES_OF_SERVICES = ("roles.tf", "cluster.auto.tfvars.json")
+
+
 def _render(case: str) -> dict[str, str]:
     return terraform.render(load_cluster(CASES[case], "cluster.yaml"), places.templates() / "local")
 
@@ -71,3 +76,9 @@ def test_terraform_finds_it_formatted_and_valid(case: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("case", CLOUD_CASES)
 def test_rendered_root_of_a_cloud(case: str, golden: Golden) -> None:
     golden(case, VARIANTS[case].files())
+
+
+@pytest.mark.parametrize("case", WITH_SERVICES)
+def test_what_services_ask_of_a_cloud(case: str, golden: Golden) -> None:
+    files = VARIANTS[case].files()
+    golden(case, {name: files[name] for name in FILES_OF_SERVICES})
