@@ -31,8 +31,6 @@ def signing(fleet: Fleet, karrots: CommandLine) -> Fleet:
     local = (fleet.root / ISSUERS).read_text()
     server = "acme: {server: https://acme-v02.api.letsencrypt.org/directory}"
     fleet.commit({ISSUERS: local.replace("selfSigned: {}", server)})
-    fleet.git("add", "--all")
-    fleet.git("commit", "--quiet", "--message", "Certificates")
     return fleet
 
 
