@@ -13,7 +13,7 @@ from karrots.errors import UsageError
 from karrots.render.template import rendered
 from karrots.spec import clouds
 from karrots.spec.limits import fitted
-from karrots.spec.services import ExternalSecrets, Velero
+from karrots.spec.services import ExternalSecrets, Velero, asking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ def render(spec: ClusterSpec, templates: Path, backend: str = "http") -> dict[st
             why=f"this version has them for {', '.join(_VALUES)}",
         )
     clouds.check(spec, templates.name)
-    files = rendered(templates, {"spec": spec, "backend": backend})
+    files = rendered(templates, {"spec": spec, "backend": backend, "asking": asking(spec)})
     files[VARIABLES_FILE] = _json(variables(spec, templates.name))
     return dict(sorted(files.items()))
 
@@ -72,7 +72,7 @@ def _told(spec: ClusterSpec) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if isinstance(read, ExternalSecrets):
         told["external-secrets"] = {"reads": read.reads}
-    if isinstance(kept, Velero) and kept.secret is None:
+    if isinstance(kept, Velero) and "velero" in asking(spec):
         told["velero"] = {"bucket": kept.bucket}
     return told
 

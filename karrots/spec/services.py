@@ -418,6 +418,17 @@ def flaws(spec: ClusterSpec) -> list[Flaw]:
     return [*found, *_two_of_a_part(on), *_taken_names(spec.services)]
 
 
+# Those that are given a role of their own in AWS where they are on; others' roles are there in any case.
+ASKING = ("external-secrets", "velero", "cluster-autoscaler", "karpenter")
+
+
+def asking(spec: ClusterSpec) -> list[str]:
+    """Of these, those that are on; Velero has access of its own where a Secret is named."""
+    on = spec.services.on
+    by_secret = isinstance(kept := on.get("velero"), Velero) and kept.secret is not None
+    return [name for name in ASKING if name in on and not (name == "velero" and by_secret)]
+
+
 def why_not(entry: Entry, spec: ClusterSpec) -> str:
     """Why the service is not for clusters of this directory, '' when it is."""
     if spec.provider not in entry.providers:
