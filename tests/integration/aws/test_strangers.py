@@ -15,9 +15,9 @@ from karrots.providers import eks, eks_strangers
 from karrots.providers.base import Footprint, Leftover
 from tests.integration.aws.test_preflight import described, spec
 from tests.integration.aws.test_sweep import alive, record, surroundings
-from tests.support.variants import VARIANTS
 from tests.support import aws_planted as planted
 from tests.support.aws import json_said
+from tests.support.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
