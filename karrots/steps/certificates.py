@@ -39,7 +39,8 @@ def asked_by(ctx: Context, record: Record, rev: str, directory: str) -> list[Nam
 def budget(ctx: Context) -> list[Check]:
     """None where nothing is asked for, or the cluster has it already."""
     wanted = asked_by(ctx, ctx.record, ctx.commit, ctx.record.directory)
-    had = _applied(ctx, ctx.record) if ctx.goes_on else []
+    there = ctx.workspace.known.find(ctx.record.name)
+    had = _applied(ctx, ctx.record) if there is not None and there.id == ctx.record.id else []
     new = [names for names in wanted if names not in had]
     return [_row(new, _of_this_week(ctx))] if new else []
 

@@ -39,10 +39,10 @@ def recent(name: str, days: int = 1, **more: Any) -> dict[str, Any]:
     return {"provider": "eks", "created": when, "domain": f"{name}.example.com", **more}
 
 
-def ask(fleet: Fleet, of: Record, *, goes_on: bool = False) -> list[Check]:
+def ask(fleet: Fleet, of: Record) -> list[Check]:
     workspace = Workspace.open(fleet.root)
     commit = fleet.git("rev-parse", "HEAD").strip()
-    ctx = SimpleNamespace(workspace=workspace, record=of, commit=commit, goes_on=goes_on)
+    ctx = SimpleNamespace(workspace=workspace, record=of, commit=commit)
     return certificates.budget(cast("Context", ctx))
 
 
@@ -97,4 +97,4 @@ def test_a_domain_that_is_full(signing: Fleet, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_cluster_that_has_it_asks_for_none(signing: Fleet) -> None:
-    assert ask(signing, signing.known("qa", **recent("qa")), goes_on=True) == []
+    assert ask(signing, signing.known("qa", **recent("qa"))) == []

@@ -220,7 +220,7 @@ IDENTITY = {
         "opentelemetry-collector": {"cluster_name", "cluster_id"},
         "velero": {"cluster_name", "cluster_id", "cluster_region"},
         "cluster-autoscaler": {"cluster_name", "cluster_region"},
-        "karpenter": {"cluster_name", "cluster_id", "cluster_owner", "cluster_node_role", "cluster_node_subnets"},
+        "karpenter": {"cluster_name", "cluster_id", "cluster_node_role", "cluster_node_subnets"},
         "sumologic": {"cluster_name"},
     },
     "gke": {
