@@ -189,8 +189,8 @@ the last seven days, those that are gone with them (their receipts say it). What
 cannot know, and a domain registered below a suffix of two parts (example.co.uk) is counted as if it were one part.
 
 What there is not: a wildcard that is lent to branches, since `*.dev.example.com` does not hold one level further down,
-for `shop.qa.dev.example.com`; and certificates that are kept at a destroy, since somebody would have to keep their private
-keys, and neither git nor the ledger is a place for those.
+for `shop.qa.dev.example.com`; and certificates that are kept at a destroy, since somebody would have to keep their
+private keys, and neither git nor the ledger is a place for those.
 
 ## Applications at night
 
