@@ -30,9 +30,7 @@ class Commit:
     trailers: Mapping[str, str] = field(default_factory=dict)
 
 
-def commits(
-    git_dir: Path, revision: str, path: str | None, most: int, *, first_parent: bool = False
-) -> list[Commit]:
+def commits(git_dir: Path, revision: str, path: str | None, most: int, *, first_parent: bool = False) -> list[Commit]:
     """Newest first; `revision` is a commit id or `ID..ID`. `first_parent`: a merge counts as one change."""
     from git.exc import GitError
 

@@ -35,7 +35,9 @@ def pull_request_text(moved: Moved) -> str:
     seen = moved.preview
     if seen is None:
         return f"# Nothing to promote into {moved.cluster}\n\n`{moved.branch}` has it already.\n"
-    return "\n".join([f"# Promote {_plain(seen.source)} into {_plain(seen.cluster)}", "", *_sections(seen, moved)]) + "\n"
+    return (
+        "\n".join([f"# Promote {_plain(seen.source)} into {_plain(seen.cluster)}", "", *_sections(seen, moved)]) + "\n"
+    )
 
 
 def _sections(seen: Preview, moved: Moved) -> Iterator[str]:
@@ -90,7 +92,5 @@ def history_text(found: History, columns: int | None) -> str:
     if not found.events:
         return f"nothing is known of '{found.cluster}'\n"
     now = clock.now()
-    rows = [
-        (age_text(e.when, now), e.verb or "-", e.who, e.commit[:10] or "-", e.what, e.look) for e in found.events
-    ]
+    rows = [(age_text(e.when, now), e.verb or "-", e.who, e.commit[:10] or "-", e.what, e.look) for e in found.events]
     return table(("AGE", "VERB", "WHO", "COMMIT", "WHAT", "LOOK"), rows, width=columns)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator  # noqa: TC003  (Typer reads the type of the completion at run time)
 from typing import Annotated
 
 import typer
@@ -7,6 +8,12 @@ import typer
 from karrots.cli.arguments import DryRun, OptionalName, Timeout, Yes
 from karrots.cli.move_texts import moved_text
 from karrots.cli.session import Session, verb
+
+
+def places(incomplete: str) -> Iterator[str]:
+    """For completion."""
+    if "last-good".startswith(incomplete):
+        yield "last-good"
 
 
 @verb
@@ -18,6 +25,7 @@ def command(
         typer.Option(
             "--to",
             metavar="COMMIT|last-good",
+            autocompletion=places,
             help="Its directory as it was at this commit, or at the newest one at which the ledger says it was Ready.",
             show_default=False,
         ),

@@ -96,7 +96,8 @@ def _of_ledger(told: Sequence[tuple[Commit, Record]], repo: Repository) -> Itera
         if run and run in seen:
             continue
         seen.add(run)
-        began = next((then for other, then in told[at + 1 :] if other.trailers.get(OPERATION, "") != run), None)
+        earlier = (then for other, then in told[at + 1 :] if not run or other.trailers.get(OPERATION, "") != run)
+        began = next(earlier, None)
         yield _entry(entry, run, record, began, repo)
 
 
@@ -122,7 +123,7 @@ def _of_branch(repo: Repository, record: Record, commits: Iterable[Commit]) -> I
 def _look(directory: str, before: str, commit: str) -> str:
     if not before or not commit or before == commit:
         return ""
-    return f"git diff {before[:10]} {commit[:10]} -- {shlex.quote(directory)}"
+    return f"git diff {before[:10]} {commit[:10]} -- {shlex.quote(f':/{directory}')}"
 
 
 def _stamp(commit: Commit) -> str:

@@ -123,7 +123,9 @@ def status(settings: Settings, *, fetch: bool = False) -> Fleet:
     with ThreadPoolExecutor(max_workers=8) as pool:
         counts = list(pool.map(flux_count, records, sections))
     late = behind(workspace, records, heads)
-    return Fleet(tuple(replace(row(r, heads, late.get(r.id)), flux=count) for r, count in zip(records, counts, strict=True)))
+    return Fleet(
+        tuple(replace(row(r, heads, late.get(r.id)), flux=count) for r, count in zip(records, counts, strict=True))
+    )
 
 
 def branch_heads(workspace: Workspace) -> dict[str, str]:

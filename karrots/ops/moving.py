@@ -146,7 +146,7 @@ def carry_out(
     settings.reporter.emit(OperationStarted(verb, plan.record.name, about, ctx.run.id))
     moving: list[Step[Context]] = []
     if plan.preview is not None:
-        moving = [*before, ConfirmMove(_question(plan)), *between]
+        moving = [*before, ConfirmMove(f"{plan.subject}: move '{plan.branch.branch}' on?"), *between]
     move = MoveBranch(plan.branch.branch, plan.branch.newest, ctx.commit)
     steps: list[Step[Context]] = [Connect(), *moving, move, AskFlux(), Verify(back), PublishContent()]
     execute(steps, ctx)
@@ -161,10 +161,6 @@ def _aim(ctx: Context, plan: Plan) -> None:
         commit = repo.commit_tree(seen.tree, plan.parents, message(plan, ctx.run.id, ctx.run.verb))
     ctx.spec = ctx.workspace.spec_at(commit, plan.record.directory, plan.record.overrides)
     ctx.commit = ctx.content = ctx.content_commit = commit
-
-
-def _question(plan: Plan) -> str:
-    return f"Move '{plan.branch.branch}' on, which '{plan.record.name}' follows?"
 
 
 def _told_at_the_end(kind: type[MovedT], settings: Settings, ctx: Context, plan: Plan) -> MovedT:

@@ -51,7 +51,9 @@ def rollback(settings: Settings, name: str | None, options: RollbackOptions) -> 
     workspace, record = named(settings, name, fresh=True)
     moving.refuse_busy(record, settings.argv)
     branch = standing(workspace, record.branch)
-    plan = taking_back(workspace, record, branch) if options.to is None else back_to(workspace, record, branch, options.to)
+    plan = (
+        taking_back(workspace, record, branch) if options.to is None else back_to(workspace, record, branch, options.to)
+    )
     refuse_migration(workspace.repo, plan)
     if options.dry_run:
         return moving.looked(Rollback, moving.asked(plan, workspace))

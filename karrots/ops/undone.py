@@ -51,8 +51,7 @@ def _refuse_several(commit: Commit) -> None:
         raise Refused(
             f"the rollback {commit.id[:10]} took back {len(taken)} changes, and this story is one of them",
             why="git takes the story for merged, and to bring it back would bring the others back too",
-            hint=f"git revert {commit.id[:10]}   (on the branch that was rolled back: all of it comes back)\n"
-            f"or: git rebase --force-rebase {taken[-1][:10]}^1   (on the story: commits that git does not know yet)",
+            hint=f"git revert {commit.id[:10]}   (on the branch that was rolled back: all of it comes back)",
         )
 
 

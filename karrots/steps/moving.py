@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from karrots.fleet.workspace import Workspace
     from karrots.steps.context import Context
 
+
 class MovedMeanwhile(Locked):
     """Somebody was first; the branch is where they put it."""
 
@@ -81,24 +82,30 @@ def holds(repo: Repository, head: str | None, commit: str) -> bool:
     return head is not None and (head == commit or repo.is_ancestor(commit, head))
 
 
-@dataclass(frozen=True)
 class ReadyBefore:
-    """What is broken already says nothing of what a change does to it; `mends` lets the change be the mend."""
+    """What is broken already says nothing of what a change does to it; `mends` lets the change be the mend.
 
-    mends: bool = False
-    name: str = "before"
-    title: str = "Ready before"
+    Ready once is enough: Flux says Unknown for a moment of what it looks at again.
+    """
+
+    name = "before"
+    title = "Ready before"
+
+    def __init__(self, *, mends: bool = False) -> None:
+        self._mends = mends
+        self._seen = ""
 
     def check(self, ctx: Context) -> Done | Needed:
-        state = flux.state(ctx.api())
-        if all_ready(state):
-            return Done(f"{state.ready} of {len(state.objects)} Ready")
-        return Done("not Ready, and this is to mend it") if self.mends else Needed("it to be Ready")
+        if self._mends:
+            return Done("may be broken, and this is to mend it")
+        return Done(self._seen) if self._seen or self._ready(ctx) else Needed(f"'{ctx.record.name}' to be Ready")
 
-    def run(self, ctx: Context) -> None:
+    def run(self, ctx: Context) -> str:
         until(lambda: self._ready(ctx), ctx, f"'{ctx.record.name}' is Ready before anything is changed")
+        return self._seen
 
     def _ready(self, ctx: Context) -> bool:
+        """Raises PreflightFailed for a failure, with its first cause."""
         state = flux.state(ctx.api())
         cause = flux.first_cause(state.failed)
         if cause is not None:
@@ -107,7 +114,9 @@ class ReadyBefore:
                 why=f"{cause.label}: {cause.reason}: {cause.message.strip()}",
                 hint=f"karrots status\nor, when this is what mends it: {ctx.run.resume} --mends",
             )
-        return all_ready(state)
+        if all_ready(state):
+            self._seen = f"{state.ready} of {len(state.objects)} Ready"
+        return bool(self._seen)
 
 
 def all_ready(state: flux.FluxState) -> bool:

@@ -89,9 +89,7 @@ def test_what_the_fence_held_is_told_before_it_acts(told: Fleet, karrots: Comman
         }
     )
     acts = dry(karrots, told, "promote", "story")["preview"]["acts"]
-    assert [(each["what"].split("/")[0], each["path"]) for each in acts] == [
-        ("CronJob", "flux/apps/hello/report.yaml")
-    ]
+    assert [(each["what"].split("/")[0], each["path"]) for each in acts] == [("CronJob", "flux/apps/hello/report.yaml")]
     open_ = told.ledger.get("story")
     told.ledger.save(replace(open_, fence={"CronJob": "open"}))
     assert dry(karrots, told, "promote", "story")["preview"]["acts"] == [], "it acts in the copy already"
@@ -187,7 +185,7 @@ def test_a_protected_parent_has_to_be_named(told: Fleet, karrots: CommandLine, r
     assert "karrots promote story --into qa" in said.err
     assert dry(karrots, told, "promote", "story")["preview"]
     karrots("promote", "story", "--pr", cwd=told.qa)
-    refused("promote", "story", "--into", "qa", "--yes", code=ExitCode.FAILED)  # named; but it does not run
+    refused("promote", "story", "--into", "qa", "--yes", code=ExitCode.NOT_FOUND)  # named, but it does not run
 
 
 def test_a_cluster_that_somebody_works_on(told: Fleet, refused: Refusal) -> None:
@@ -206,7 +204,8 @@ def test_a_cluster_on_its_way_out(told: Fleet, refused: Refusal) -> None:
 
 def test_histories_that_began_apart(told: Fleet, refused: Refusal) -> None:
     told.git("switch", "-q", "--orphan", "apart")
-    told.commit({"clusters/qa/cluster.yaml": "provider: local\n"})
+    told.git("checkout", "main", "--", ".")
+    told.commit({})
     told.ledger.save(replace(told.ledger.get("story"), branch="apart"))
     assert "no commit in common" in refused("promote", "story", code=ExitCode.REFUSED).err
     assert "no commit in common" in refused("rebase", "story", code=ExitCode.REFUSED).err
@@ -227,14 +226,13 @@ def test_a_file_in_the_way_of_a_work_tree(told: Fleet, refused: Refusal) -> None
     assert "'note' is in the way" in refused("promote", "story", "--yes", code=ExitCode.REFUSED).err
 
 
-def test_nobody_to_say_yes_and_no_cluster_to_ask(told: Fleet, refused: Refusal) -> None:
-    """The cluster is looked at before anybody is asked, and nothing is moved."""
+def test_a_cluster_that_is_not_there_to_be_asked(told: Fleet, refused: Refusal) -> None:
+    """It is looked at before anybody is asked for a yes, and nothing is moved."""
+    told.git("switch", "-q", "main")
+    told.commit({"clusters/qa/flux/later.yaml": "# later\n"})
+    told.git("switch", "-q", STORY)
     for words in (("promote", "story"), ("rollback", "qa"), ("rebase", "story")):
-        if words[0] == "rebase":
-            told.git("switch", "-q", "main")
-            told.commit({"more": "x\n"})
-        said = refused(*words, code=ExitCode.FAILED)
-        assert "has no API server" in said.err
+        assert "the engine has no cluster" in refused(*words, code=ExitCode.NOT_FOUND).err
 
 
 def test_rollback_takes_the_newest_change_of_the_directory_back(told: Fleet, karrots: CommandLine) -> None:
@@ -298,7 +296,9 @@ def test_what_came_after_stands_in_the_way_of_taking_back(told: Fleet, refused: 
     assert "karrots rollback qa --to" in said.err
 
 
-@pytest.mark.parametrize("marker", ['    karrots.dev/migration: "orders to UUIDs"\n', "# karrots.dev/migration: orders to UUIDs\n"])
+@pytest.mark.parametrize(
+    "marker", ['    karrots.dev/migration: "orders to UUIDs"\n', "# karrots.dev/migration: orders to UUIDs\n"]
+)
 def test_a_rollback_over_a_data_migration(told: Fleet, karrots: CommandLine, refused: Refusal, marker: str) -> None:
     told.git("switch", "-q", "main")
     told.commit({"clusters/qa/flux/apps/hello/job.yaml": f"kind: Job\n{marker}"})

@@ -110,9 +110,12 @@ def test_one_that_fails_live_offers_the_way_back(world: World) -> None:
 def test_history_tells_it_all(world: World) -> None:
     events = world.karrots("history", "qa", "-o", "json").document["events"]
     told = [event["verb"] for event in events if event["source"] == "branch"]
-    assert told == ["rollback", "promote", "promote", "commit", "promote", "commit", "rollback", "promote", "commit"][
-        : len(told)
-    ]
+    assert (
+        told
+        == ["rollback", "promote", "promote", "commit", "promote", "commit", "rollback", "promote", "commit"][
+            : len(told)
+        ]
+    )
     for event in events:
         assert world.git(*event["look"].split()[1:]), event
     runs = {event["run"] for event in events if event["verb"] in ("promote", "rollback")}

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.torture.zygote import Ended
 
 DEPLOYMENT = "clusters/qa/flux/apps/hello/deployment.yaml"
-APPS = "clusters/qa/flux/apps.yaml"
 BRANCH = "feature/story"
 
 
@@ -212,34 +211,6 @@ def test_a_branch_that_is_checked_out_moves_with_its_files(story: Story) -> None
     assert "nginx:1.29" in (story.world.fleet / DEPLOYMENT).read_text()
     assert story.world.git("status", "--porcelain") == ""
     story.world.git("switch", "-q", BRANCH)
-
-
-def test_one_that_does_not_come_up_offers_the_way_back(story: Story) -> None:
-    story.change(APPS, "name: flux-system", "name: none")
-    failed = story.does("promote", "story", "--yes", "--timeout", "1", expect=ExitCode.TIMED_OUT)
-    assert "karrots rollback qa   (the way back)" in failed.err
-    assert story.applied("qa") == story.main, "nobody has seen it Ready"
-    assert "Kustomization/flux-system/apps" in failed.err
-    seen = story.document("rollback", "qa", "--to", "last-good", "--dry-run")["preview"]
-    assert seen["files"]
-    back = story.document("rollback", "qa", "--yes")
-    assert story.runs("qa") == back["commit"]
-    assert story.world.git("diff", story.main, "main") == ""
-
-
-def test_a_parent_that_is_broken_takes_only_what_mends_it(story: Story) -> None:
-    story.world.git("switch", "-q", "main")
-    story.change(APPS, "name: flux-system", "name: none")
-    story.world.git("switch", "-q", BRANCH)
-    story.world.git("merge", "-q", "--no-edit", "main")
-    story.change(APPS, "name: none", "name: flux-system")
-    story.does("sync", "qa", "--timeout", "1", expect=ExitCode.TIMED_OUT)
-    broken = story.head("main")
-    refused = story.does("promote", "story", "--yes", "--timeout", "1", expect=ExitCode.TIMED_OUT)
-    assert "'qa' is Ready before anything is changed" in refused.err
-    assert story.head("main") == broken
-    mended = story.document("promote", "story", "--yes", "--mends")
-    assert story.runs("qa") == mended["commit"]
 
 
 def test_without_a_yes_nothing_is_moved(story: Story) -> None:

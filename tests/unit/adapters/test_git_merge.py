@@ -123,5 +123,5 @@ def test_how_far_branches_are_behind_is_what_git_counts(repo: Repository) -> Non
 def test_what_is_older_than_the_walk_counts_as_held_by_all(repo: Repository) -> None:
     first = git(repo.root, "rev-parse", "HEAD")
     newest = [commit(repo.root, {"m": str(number)}) for number in range(5)][-1]
-    graph = git_walk.graph(repo.root, [first, newest], most=3)
+    graph = git_walk.graph(repo.root, [newest], most=3)
     assert missing(graph, [(first, newest)]) == [3]
