@@ -29,7 +29,7 @@ STAND_IN = "A stand-in for a merge base\n"
 
 @dataclass(frozen=True)
 class Conflict:
-    """`kind` is git's own word (`contents`, `modify/delete` …), `hunks` the text with markers, '' where there is none."""
+    """`kind` is git's own word (`contents`, `modify/delete` …), `hunks` the text with markers."""
 
     path: str
     kind: str

@@ -29,7 +29,7 @@ def command(
         typer.Option(
             "--at",
             metavar="COMMIT|TIME",
-            help="Branch the past: where this branch was then. A time is like 2026-11-21 (its end) or 2026-11-21T07:00Z.",
+            help="Branch the past: where this branch was. A time is 2026-11-21 (its end) or 2026-11-21T07:00Z.",
             show_default=False,
         ),
     ] = None,

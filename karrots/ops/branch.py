@@ -30,7 +30,7 @@ FORMS = "2026-11-21 or 2026-11-21T07:00Z"
 
 @dataclass(frozen=True)
 class BranchOptions(Options):
-    """`source` is the commit to branch from (default: what is checked out), `at` a commit or time of this branch's past."""
+    """`source` is the commit to branch from (default: what is checked out), `at` a commit or time of its past."""
 
     source: str | None = None
     at: str | None = None

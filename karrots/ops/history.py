@@ -24,7 +24,7 @@ COMMIT, LEDGER = "branch", "ledger"
 
 @dataclass(frozen=True)
 class Event:
-    """`source` is where it is told: `branch` (a commit of the cluster's directory) or `ledger` (what karrots did).
+    """`source` is where it is told: `branch` (a commit of the directory) or `ledger` (what karrots did).
 
     `commit` is the content's, `before` what it replaced, '' where nothing is known; `look` is the command that shows it.
     `run` is the id of karrots' run.
@@ -60,7 +60,7 @@ def history(settings: Settings, name: str | None, limit: int) -> History:
     told = told or _told(workspace, record.name)
     repo = workspace.repo
     commits = repo.commits_between(None, record.branch, record.directory, most=limit, first_parent=True)
-    found = [*_of_ledger(told, repo), *_of_branch(repo, record, commits)]
+    found = [*_of_ledger(told), *_of_branch(repo, record, commits)]
     found.sort(key=lambda event: (event.when, event.source == LEDGER), reverse=True)
     return History(record.name, record.directory, record.branch, tuple(found[:limit]))
 
@@ -88,7 +88,7 @@ def _read(text: bytes | None, name: str) -> Record | None:
         return None
 
 
-def _of_ledger(told: Sequence[tuple[Commit, Record]], repo: Repository) -> Iterator[Event]:
+def _of_ledger(told: Sequence[tuple[Commit, Record]]) -> Iterator[Event]:
     """One for each run: what its entries say together."""
     seen: set[str] = set()
     for at, (entry, record) in enumerate(told):
@@ -98,10 +98,10 @@ def _of_ledger(told: Sequence[tuple[Commit, Record]], repo: Repository) -> Itera
         seen.add(run)
         earlier = (then for other, then in told[at + 1 :] if not run or other.trailers.get(OPERATION, "") != run)
         began = next(earlier, None)
-        yield _entry(entry, run, record, began, repo)
+        yield _entry(entry, run, record, began)
 
 
-def _entry(entry: Commit, run: str, record: Record, began: Record | None, repo: Repository) -> Event:
+def _entry(entry: Commit, run: str, record: Record, began: Record | None) -> Event:
     commit = record.applied.commit if record.applied else ""
     before = began.applied.commit if began and began.applied and began.id == record.id else ""
     what = entry.subject.partition(": ")[2]

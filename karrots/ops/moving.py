@@ -12,6 +12,7 @@ from karrots.ops.apply import context_for
 from karrots.ops.bringup import execute, refuse_leaving
 from karrots.ops.preview import Preview, told
 from karrots.report.events import Noted, OperationFinished, OperationStarted
+from karrots.report.text import count_text
 from karrots.steps.moving import ConfirmMove, MoveBranch, Standing, Verify, refuse_disturbed
 from karrots.steps.publish import PublishContent
 from karrots.steps.syncing import AskFlux, Connect
@@ -91,9 +92,9 @@ def refuse_unmovable(workspace: Workspace, plan: Plan) -> None:
 def refuse_unpublished(workspace: Workspace, branch: Standing) -> None:
     """Raises Refused where the push would take along what nobody was shown."""
     if branch.ahead:
-        count = len(workspace.repo.commits_between(branch.there, branch.here))
+        count = count_text(len(workspace.repo.commits_between(branch.there, branch.here)), "commit")
         raise Refused(
-            f"'{branch.branch}' has {count} {'commit' if count == 1 else 'commits'} that '{workspace.remote}' does not have",
+            f"'{branch.branch}' has {count} that '{workspace.remote}' does not have",
             why="they would be pushed along, and are not what is shown here",
             hint=f"git push {workspace.remote} {branch.branch}",
         )

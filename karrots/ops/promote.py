@@ -111,7 +111,7 @@ def planned(workspace: Workspace, record: Record, into: Record) -> Plan:
     back = rolled_back(repo, record.id, source.newest, target.newest)
     merges = not holds(repo, target.newest, source.newest)
     if not merges and not back:
-        refuse_empty(workspace, record, source, into)
+        refuse_empty(record, source, into)
         return Plan(into, target, None)
     names = {source.newest: source.branch, target.newest: target.branch}
     ours = brought_back(repo, target.newest, back, names)
@@ -138,7 +138,7 @@ def refuse_strangers(workspace: Workspace, one: Standing, other: Standing) -> No
         )
 
 
-def refuse_empty(workspace: Workspace, record: Record, source: Standing, into: Record) -> None:
+def refuse_empty(record: Record, source: Standing, into: Record) -> None:
     """Raises Refused where nothing was ever committed on the story; what is merged already is no error."""
     fork = record.parent.commit if record.parent is not None else ""
     if source.newest == fork:

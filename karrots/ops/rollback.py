@@ -175,8 +175,8 @@ def refuse_migration(repo: Repository, plan: Plan) -> None:
         raise Refused(
             f"'{plan.record.name}' cannot be rolled back over a data migration",
             why=f"{shown}\nthe data has its new form, and what is rolled back to knows the old one",
-            hint=f"bring the data back first; then take the line with karrots.dev/migration out on {plan.branch.branch}, "
-            f"commit, and roll back\nor mend it forwards: commit, then karrots sync {plan.record.name}",
+            hint=f"bring the data back; then take the line with karrots.dev/migration out on {plan.branch.branch}, commit, "
+            f"and roll back\nor mend it forwards: commit, then karrots sync {plan.record.name}",
         )
 
 

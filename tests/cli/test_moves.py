@@ -132,7 +132,7 @@ def test_a_pull_request_is_text_and_changes_nothing(told: Fleet, karrots: Comman
 
 
 def test_words_of_others_stay_words_in_markdown() -> None:
-    assert _plain("a `b` <c> @d\n[e](f) ‮") == "a \\`b\\` &lt;c> &#64;d \\[e\\](f)"
+    assert _plain("a `b` <c> @d\n[e](f) \u202e") == "a \\`b\\` &lt;c> &#64;d \\[e\\](f)"
 
 
 def test_a_merge_that_conflicts(told: Fleet, refused: Refusal) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from karrots.adapters import git_merge, git_walk
-from karrots.adapters.git_merge import Merged
 from karrots.errors import Refused, ToolFailed
 from karrots.fleet.lineage import missing
 from tests.support import repositories
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from karrots.adapters.git import Repository
+    from karrots.adapters.git_merge import Merged
 
 LINES = "".join(f"{number}\n" for number in range(9))
 

@@ -167,9 +167,13 @@ def test_a_cluster_that_is_broken_is_not_promoted_into(monkeypatch: pytest.Monke
     assert isinstance(ReadyBefore(mends=True).check(ctx), Done)
 
 
-@pytest.mark.parametrize(("error", "then"), [
-    (Failed("Flux cannot"), "karrots sync qa"), (TimedOut("not yet", hint="karrots promote story"), "karrots promote story"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "then"),
+    [
+        (Failed("Flux cannot"), "karrots sync qa"),
+        (TimedOut("not yet", hint="karrots promote story"), "karrots promote story"),
+    ],
+)
 def test_what_does_not_come_up_offers_the_way_back(
     monkeypatch: pytest.MonkeyPatch, workspace: Workspace, error: KarrotsError, then: str
 ) -> None:
