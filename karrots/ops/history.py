@@ -26,8 +26,8 @@ COMMIT, LEDGER = "branch", "ledger"
 class Event:
     """`source` is where it is told: `branch` (a commit of the directory) or `ledger` (what karrots did).
 
-    `commit` is the content's, `before` what it replaced, '' where nothing is known; `look` is the command that shows it.
-    `run` is the id of karrots' run.
+    `commit` is the content's, `before` what it replaced, '' where that is not known; `look` is the command that shows
+    it, `run` the id of karrots' run.
     """
 
     when: str

@@ -75,11 +75,11 @@ class Plan:
     commit: str = ""
 
 
-def refuse_busy(record: Record, command: str) -> None:
+def refuse_busy(record: Record) -> None:
     """Raises InUse while an operation works on the cluster, Refused while it goes."""
     refuse_leaving(record)
     if record.operation is not None and not operations.gives_way(record.operation, ""):
-        raise InUse(record.name, record.operation, command=command)
+        raise InUse(record.name, record.operation, command=f"karrots apply {record.name}")
 
 
 def refuse_unmovable(workspace: Workspace, plan: Plan) -> None:

@@ -9,13 +9,13 @@ from karrots.adapters import git_merge
 from karrots.errors import NotFound, Refused, UsageError
 from karrots.ops import moving
 from karrots.ops.apply import named
-from karrots.ops.moving import BRINGS_BACK, FROM, STORY, Moved, Plan
+from karrots.ops.moving import BRINGS_BACK, FROM, REVERTS, STORY, VERB, Moved, Plan
 from karrots.ops.preview import Change, MergeConflict, preview
 from karrots.ops.undone import brought_back, rolled_back
 from karrots.steps.moving import ReadyBefore, holds, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from karrots.adapters.git import Commit, Repository
     from karrots.fleet.record import Record
@@ -46,7 +46,7 @@ class Promotion(Moved):
 def promote(settings: Settings, name: str | None, options: PromoteOptions) -> Promotion:
     workspace, record = named(settings, name, fresh=True)
     into = receiving(workspace, record, options)
-    moving.refuse_busy(into, settings.argv)
+    moving.refuse_busy(into)
     plan = planned(workspace, record, into)
     if options.dry_run or options.pr:
         return moving.looked(Promotion, moving.asked(plan, workspace) if options.dry_run else plan)
@@ -117,6 +117,7 @@ def planned(workspace: Workspace, record: Record, into: Record) -> Plan:
     ours = brought_back(repo, target.newest, back, names)
     tree = merged_tree(repo, ours, source.newest, names, record, into) if merges else repo.tree_id(ours) or ""
     commits: list[Commit] = repo.commits_between(target.newest, source.newest)
+    refuse_taken_out(repo, commits, into)
     behind = len(repo.commits_between(source.newest, target.newest))
     undone = [commit.id for commit in back]
     seen = preview(
@@ -147,6 +148,18 @@ def refuse_empty(record: Record, source: Standing, into: Record) -> None:
             why=f"no commit was made on '{source.branch}' since it left '{into.name}' at {fork[:10]}",
             hint=f"git switch {source.branch}   (change something there, and commit)",
         )
+
+
+def refuse_taken_out(repo: Repository, commits: Sequence[Commit], into: Record) -> None:
+    """Raises Refused for a story that took back what a rebase had brought: a merge takes it out of the parent too."""
+    for each in commits:
+        taken = each.trailers.get(REVERTS, "").split() if each.trailers.get(VERB) == "rollback" else []
+        if any(found is not None and found.trailers.get(VERB) == "rebase" for found in map(repo.commit, taken)):
+            raise Refused(
+                f"the story took back what came from '{into.name}', and would take it out there too",
+                why=f"{each.id[:10]} {each.subject}",
+                hint=f"git revert {each.id[:10]}   (on the story; what is wrong with it is mended there)",
+            )
 
 
 def merged_tree(

@@ -32,12 +32,12 @@ class Rebase(Moved):
 
 def rebase(settings: Settings, name: str | None, options: Options) -> Rebase:
     workspace, record = named(settings, name, fresh=True)
-    moving.refuse_busy(record, settings.argv)
+    moving.refuse_busy(record)
     plan = planned(workspace, record)
     if options.dry_run:
         return moving.looked(Rebase, moving.asked(plan, workspace))
     moving.refuse_unmovable(workspace, plan)
-    back = f"karrots rollback {record.name}"
+    back = f"karrots rollback {record.name} --to {plan.branch.newest[:10]}"
     return moving.carry_out(Rebase, settings, workspace, plan, options, between=[RaiseFence()], back=back)
 
 

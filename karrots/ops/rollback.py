@@ -49,7 +49,7 @@ class Rollback(Moved):
 
 def rollback(settings: Settings, name: str | None, options: RollbackOptions) -> Rollback:
     workspace, record = named(settings, name, fresh=True)
-    moving.refuse_busy(record, settings.argv)
+    moving.refuse_busy(record)
     branch = standing(workspace, record.branch)
     plan = (
         taking_back(workspace, record, branch) if options.to is None else back_to(workspace, record, branch, options.to)
@@ -175,8 +175,9 @@ def refuse_migration(repo: Repository, plan: Plan) -> None:
         raise Refused(
             f"'{plan.record.name}' cannot be rolled back over a data migration",
             why=f"{shown}\nthe data has its new form, and what is rolled back to knows the old one",
-            hint=f"bring the data back; then take the line with karrots.dev/migration out on {plan.branch.branch}, commit, "
-            f"and roll back\nor mend it forwards: commit, then karrots sync {plan.record.name}",
+            hint="bring the data back; then take the line with karrots.dev/migration out on "
+            f"{plan.branch.branch}, commit, and roll back\n"
+            f"or mend it forwards: commit, then karrots sync {plan.record.name}",
         )
 
 
