@@ -58,8 +58,9 @@ class Acting:
 
 @dataclass(frozen=True)
 class Preview:
-    """`cluster` is the one whose `branch` moves, from `old`, which the commits are not part of.
+    """`cluster` is the one whose `branch` moves, from `old`.
 
+    `source` is the cluster that the commits come from, '' when they are taken back.
     `files` are those of its directory, by their path below that; `elsewhere` the others of the repository, `also` the
     clusters that follow the branch too and whose directory changes. `infrastructure` are files of the Terraform root as
     it is rendered from each side. `brings_back` are rollbacks that it undoes. `flux` is None when it was not asked.
@@ -189,7 +190,8 @@ def _status(path: str, before: Mapping[str, str], after: Mapping[str, str]) -> s
 def told(seen: Preview) -> Iterator[str]:
     """A line for each thing, what is risky first."""
     where = f"{seen.branch} at {seen.old[:10]}"
-    yield f"{seen.source} → {seen.cluster}: {count_text(len(seen.commits), 'commit')} onto {where}"
+    title = f"{seen.source} → {seen.cluster}" if seen.source else f"{seen.cluster} takes back"
+    yield f"{title}: {count_text(len(seen.commits), 'commit')}, {where}"
     yield from _of_infrastructure(seen)
     yield from _some("will act, and was held by the fence", [f"{a.what}: {a.reason} ({a.path})" for a in seen.acts])
     yield from _some("brings back what was rolled back by", [commit[:10] for commit in seen.brings_back])

@@ -16,7 +16,6 @@ from karrots.ops import moving
 from karrots.ops.apply import named
 from karrots.ops.moving import CLUSTER, RESTORES, REVERTS, VERB, Moved, Plan
 from karrots.ops.preview import Change, MergeConflict, preview
-from karrots.report.text import count_text
 from karrots.steps.moving import holds, standing
 
 if TYPE_CHECKING:
@@ -151,13 +150,9 @@ def _plan(
     workspace: Workspace, record: Record, branch: Standing, tree: str, taken: Sequence[Commit], subject: str,
     *, restores: str = "",
 ) -> Plan:  # fmt: skip
-    seen = preview(Change(workspace, record, branch.newest, tree), f"taking back {_what(taken)}", taken)
+    seen = preview(Change(workspace, record, branch.newest, tree), "", taken)
     trailers = {REVERTS: " ".join(commit.id for commit in taken), RESTORES: restores}
     return Plan(record, branch, seen, (branch.newest,), subject, trailers)
-
-
-def _what(taken: Sequence[Commit]) -> str:
-    return taken[0].id[:10] if len(taken) == 1 else count_text(len(taken), "change")
 
 
 def refuse_migration(repo: Repository, plan: Plan) -> None:

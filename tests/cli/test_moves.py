@@ -55,7 +55,7 @@ def test_a_preview_shows_what_a_merge_would_bring(told: Fleet, karrots: CommandL
     assert (preview["infrastructure"], preview["elsewhere"], preview["acts"], seen["next"]) == ([], [], [], [])
     assert preview["flux"]["reachable"] is False
     text = karrots("promote", "story", "--dry-run", cwd=told.qa).out
-    assert text.startswith("story → qa: 1 commit onto main at ")
+    assert text.startswith("story → qa: 1 commit, main at ")
     assert "'qa' does not answer, so whether it is Ready is not known" in text
 
 
@@ -149,6 +149,30 @@ def test_a_merge_that_conflicts(told: Fleet, refused: Refusal) -> None:
 def test_a_story_without_commits(told: Fleet, refused: Refusal) -> None:
     told.git("reset", "-q", "--hard", "main")
     assert "'story' has nothing to promote" in refused("promote", "story", code=ExitCode.REFUSED).err
+
+
+def test_a_story_that_took_back_what_came_from_its_parent(told: Fleet, refused: Refusal) -> None:
+    brought = told.commit({"clusters/qa/flux/a.yaml": "# a\n"}, "Bring qa into story\n\nKarrots-Verb: rebase")
+    told.git("rm", "-q", "clusters/qa/flux/a.yaml")
+    taken = told.commit({}, f"Roll back\n\nKarrots-Reverts: {brought}\nKarrots-Verb: rollback")
+    said = refused("promote", "story", "--yes", code=ExitCode.REFUSED)
+    assert "took back what came from 'qa'" in said.err
+    assert f"git revert {taken[:10]}" in said.err
+
+
+def test_a_rollback_that_took_back_others_too(told: Fleet, refused: Refusal) -> None:
+    told.git("switch", "-q", "main")
+    told.git("merge", "-q", "--no-edit", "--no-ff", STORY)
+    merge = told.git("rev-parse", "HEAD")
+    other = told.commit({"clusters/qa/flux/a.yaml": "# a\n"})
+    told.git("checkout", "HEAD~2", "--", "clusters/qa")
+    told.git("rm", "-q", "clusters/qa/flux/a.yaml")
+    back = told.commit({}, f"Roll qa back\n\nKarrots-Reverts: {other} {merge}\nKarrots-Verb: rollback")
+    told.git("switch", "-q", STORY)
+    told.edit(DEPLOYMENT, "nginx:1.30", "nginx:1.31")
+    said = refused("promote", "story", "--yes", code=ExitCode.REFUSED)
+    assert f"the rollback {back[:10]} took back 2 changes" in said.err
+    assert f"git revert {back[:10]}" in said.err
 
 
 def test_what_is_merged_already_is_no_error(told: Fleet, karrots: CommandLine) -> None:
