@@ -237,7 +237,7 @@ def test_a_thousand_clusters(fleet: Fleet, karrots: CommandLine) -> None:
     assert [row["name"] for row in listed] == names
     lines = karrots("ls", cwd=fleet.qa).out.splitlines()
     assert len(lines) == 1001
-    assert lines[0].split() == ["NAME", "BRANCH", "PARENT", "PHASE", "CONTENT", "AGE", "EXPIRES"]
+    assert lines[0].split() == ["NAME", "BRANCH", "PARENT", "BEHIND", "PHASE", "CONTENT", "AGE", "EXPIRES"]
     assert all(line.startswith(f"{name}  feature/{name}  ") for line, name in zip(lines[1:], names, strict=True))
 
 
