@@ -17,6 +17,7 @@ from karrots.diff.tokens import unmarked
 from karrots.lint.finding import Finding
 from karrots.lint.tree import KUSTOMIZATION_FILES, Tree
 from karrots.spec import yaml_file
+from karrots.spec.flux_components import LABELS
 from karrots.spec.yaml_file import Document
 
 if TYPE_CHECKING:
@@ -147,16 +148,18 @@ def _head(text: str) -> dict[str, Any] | None:
     return None if named is None else {"apiVersion": version[0], "kind": kind[0], "metadata": named}
 
 
-def _named(block: str) -> dict[str, str] | None:
+def _named(block: str) -> dict[str, Any] | None:
     indent = _INDENT.match(block) or _INDENT.search(block)
     if indent is None:
         return None
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     for word in ("name", "namespace"):
         values = re.findall(rf"^{indent[0]}{word}:[ \t]+{_WORD}", block, re.MULTILINE)
         if len(values) > 1 or (not values and (word == "name" or f"{word}:" in block)):
             return None
         if values:
             found[word] = values[0]
-    marked = f"{indent[0]}  kustomize.toolkit.fluxcd.io/"
-    return None if marked in block or "config.kubernetes.io" in block else found
+    labels = {name: value for name, value in LABELS.items() if f"{name}: {value}\n" in block}
+    if labels == LABELS:  # one of Flux's components
+        return {**found, "labels": labels}
+    return None if "kustomize.toolkit.fluxcd.io/" in block or "config.kubernetes.io" in block else found
