@@ -21,49 +21,44 @@ if TYPE_CHECKING:
 
 BATCH = 64
 ROOM = 24 << 20
-LOOSE, PACKED = b"l", b"p"
 # A version of marshal in which equal values are the same bytes: none refers to what stands before.
 PLAIN = 2
 
 
 class _Shelf:
-    """Objects written down by the dozen; from a certain number on also packed, as neighbours are alike."""
+    """Objects written down; from a certain number on packed by the dozen, as neighbours are alike."""
 
     def __init__(self) -> None:
-        self.batches: list[bytes] = []
-        self.loose = 0
-        self.open: list[Mapping[str, Any]] = []
-        self.recent: tuple[int, list[Mapping[str, Any]]] = (-1, [])
+        self.loose: list[bytes] = []
+        self.room = ROOM
+        self.packed: list[bytes] = []
+        self.open: list[bytes] = []
 
     def put(self, value: Mapping[str, Any]) -> int:
         """The place to ask for it again."""
+        written = marshal.dumps(value)
+        if self.room > 0:
+            self.room -= len(written)
+            self.loose.append(written)
+            return len(self.loose) - 1
         if len(self.open) == BATCH:
-            self._write()
-        self.open.append(value)
-        return len(self.batches) * BATCH + len(self.open) - 1
-
-    def _write(self) -> None:
-        written = marshal.dumps(self.open)
-        self.open = []
-        if self.loose < ROOM:
-            self.loose += len(written)
-            self.batches.append(LOOSE + written)
-        else:
-            self.batches.append(PACKED + zlib.compress(written, 1))
+            self.packed.append(zlib.compress(marshal.dumps(self.open), 1))
+            self.open = []
+        self.open.append(written)
+        return len(self.loose) + len(self.packed) * BATCH + len(self.open) - 1
 
     def get(self, place: int) -> Mapping[str, Any]:
-        batch, at = divmod(place, BATCH)
-        if batch == len(self.batches):
-            return self.open[at]
-        if batch != self.recent[0]:
-            self.recent = (batch, _read(self.batches[batch]))
-        return self.recent[1][at]
+        found: Mapping[str, Any] = marshal.loads(self._written(place))  # noqa: S302  (what this process wrote itself)
+        return found
 
-
-def _read(batch: bytes) -> list[Mapping[str, Any]]:
-    """What this process wrote itself."""
-    found: list[Mapping[str, Any]] = marshal.loads(zlib.decompress(batch[1:]) if batch[:1] == PACKED else batch[1:])  # noqa: S302
-    return found
+    def _written(self, place: int) -> bytes:
+        if place < len(self.loose):
+            return self.loose[place]
+        batch, at = divmod(place - len(self.loose), BATCH)
+        held: list[bytes] = self.open
+        if batch < len(self.packed):
+            held = marshal.loads(zlib.decompress(self.packed[batch]))  # noqa: S302
+        return held[at]
 
 
 @dataclass(frozen=True, slots=True)
