@@ -62,7 +62,7 @@ NOWHERE = Origin()
 class Item(Protocol):
     """One object of a side.
 
-    Items of both sides with the same `digest` are equal; with different ones they may still be. `value` gives the whole
+    Items of both sides that share one of their `digests` are equal; others may still be. `value` gives the whole
     object, is called for few, and may read it again. `origin` says where the setting at a path is from.
     """
 
@@ -70,7 +70,7 @@ class Item(Protocol):
     def key(self) -> ObjectKey: ...
 
     @property
-    def digest(self) -> bytes: ...
+    def digests(self) -> tuple[bytes, ...]: ...
 
     def value(self) -> Mapping[str, Any]: ...
 
