@@ -33,10 +33,11 @@ def text(found: Difference, columns: int | None) -> str:
     return "".join(parts)
 
 
-def many(found: Differences, columns: int | None) -> str:
+def many(found: Differences, columns: int | None, *, stat: bool = False) -> str:
+    one = summary if stat else text
     head = ("COMPARED WITH " + found.parent, "ZERO-DIFF", "UNEXPECTED", "EXPECTED", "LEVELS")
     rows = [_row(each) for each in found.compared]
-    return table(head, rows, width=columns) + "".join("\n" + text(each, columns) for each in found.compared)
+    return table(head, rows, width=columns) + "".join("\n" + one(each, columns) for each in found.compared)
 
 
 def _row(each: Difference) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def _troubles(found: Difference) -> Iterator[str]:
         yield from (_line(f"    try: {line}") for line in each.hint.splitlines())
 
 
-def stat(found: Difference, columns: int | None) -> str:
+def summary(found: Difference, columns: int | None) -> str:
     """The scores, and one line an object."""
     told = groups(found.departures)
     rows = [(each.level, str(each.key), each.risk or "-", _counts(each)) for each in told]
