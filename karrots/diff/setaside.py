@@ -52,7 +52,6 @@ SPEC: Mapping[str, Mapping[str, str]] = {
     "PersistentVolumeClaim": {"volumeName": "https://kubernetes.io/docs/concepts/storage/persistent-volumes/"},
     "Pod": {"nodeName": "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/"},
     "Node": {"providerID": "https://kubernetes.io/docs/concepts/architecture/nodes/"},
-    "CustomResourceDefinition": {},
 }
 # The token every pod gets: a volume of this name, mounted here.
 TOKEN_VOLUME = "kube-api-access-"  # noqa: S105  (a volume's name)
@@ -62,23 +61,37 @@ _NOT_READY = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}
 HEADLESS = "None"
 
 
-def without(value: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    """The object without what the server made; parts that are kept are shared with `value`."""
+def without(value: Mapping[str, Any], kind: Kind, *, live: bool) -> dict[str, Any]:
+    """The object without what the server made; parts that are kept are shared with `value`.
+
+    Of an object that no server has seen, the addresses and ports in it are choices.
+    """
     kept = {key: part for key, part in value.items() if key != "status"}
     kept["metadata"] = _metadata(value.get("metadata"))
-    spec = value.get("spec")
-    if isinstance(spec, dict):
-        kept["spec"] = _spec(spec, kind)
-    if kind.name == "ServiceAccount" and not kind.group:
-        kept.pop("secrets", None)  # https://kubernetes.io/docs/concepts/security/service-accounts/
+    if kind.is_built_in:
+        _core(kept, kind, live=live)
     path = kind.pod_path
     if path:
         _rebuild(kept, path, _pod)
     if kind.name == "CronJob":
         _rebuild(kept, ("spec", "jobTemplate"), _template)
-    elif path and len(path) > 1:
+    if len(path) > 1:
         _rebuild(kept, path[:-1], _template)
     return kept
+
+
+def _core(kept: dict[str, Any], kind: Kind, *, live: bool) -> None:
+    if live and isinstance(kept.get("spec"), dict):
+        made = SPEC.get(kind.name, {})
+        kept["spec"] = {key: part for key, part in kept["spec"].items() if _is_chosen(key, part, made)}
+    if live and kind.name == "ServiceAccount":
+        kept.pop("secrets", None)  # https://kubernetes.io/docs/concepts/security/service-accounts/
+    if kind.name == "Service" and isinstance(kept.get("spec"), dict) and isinstance(kept["spec"].get("ports"), list):
+        kept["spec"] = {**kept["spec"], "ports": [_port(port, live=live) for port in kept["spec"]["ports"]]}
+
+
+def _is_chosen(key: str, part: Any, made: Mapping[str, str]) -> bool:
+    return key not in made or part in (HEADLESS, [HEADLESS])
 
 
 def _metadata(metadata: Any) -> dict[str, Any]:
@@ -98,19 +111,11 @@ def _owner(owner: Any) -> Any:
     return {key: part for key, part in owner.items() if key != "uid"} if isinstance(owner, dict) else owner
 
 
-def _spec(spec: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    made = SPEC.get(kind.name, {}) if kind.is_built_in else {}
-    kept = {key: part for key, part in spec.items() if key not in made or part in (HEADLESS, [HEADLESS])}
-    if kind.name == "Service" and isinstance(kept.get("ports"), list):
-        kept["ports"] = [_port(port) for port in kept["ports"]]
-    return kept
-
-
-def _port(port: Any) -> Any:
+def _port(port: Any, *, live: bool) -> Any:
     """A nodePort is given by the server when nobody asks for one; a targetPort is the port then."""
     if not isinstance(port, dict):
         return port
-    kept = {key: part for key, part in port.items() if key != "nodePort"}
+    kept = {key: part for key, part in port.items() if not (live and key == "nodePort")}
     if kept.get("targetPort") == kept.get("port"):
         kept.pop("targetPort", None)
     return kept
