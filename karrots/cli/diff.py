@@ -82,13 +82,14 @@ def command(
     from karrots.ops.diff import USUAL, Options, diff
 
     chosen = tuple(dict.fromkeys(each.value for each in level)) if level else USUAL
-    result = diff(session.settings, a, b, Options(chosen, stat))
+    options = Options(chosen, stat)
+    result = diff(session.settings, a, b, options)
     session.show(
         result,
         lambda: differences.text(result, width(), stat=stat),
         lambda: differences.names(result),
         paint=differences.paint(stat=stat),
-        pages={"markdown": lambda: differences.markdown(result), "html": lambda: differences.html(result)},
+        pages={"markdown": lambda: differences.markdown(result), "html": lambda: differences.html(result, options.around.settings)},
     )
     if (exit_code and result.differs) or (fail_under is not None and differences.is_under(result, fail_under)):
         raise typer.Exit(ExitCode.DIFFERENCES)

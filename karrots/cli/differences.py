@@ -38,8 +38,8 @@ def markdown(result: Result) -> str:
     return for_pull_requests.many(result)
 
 
-def html(result: Result) -> str:
-    return page.page(each_of(result), places.templates() / "pages")
+def html(result: Result, unchanged: page.Unchanged) -> str:
+    return page.page(each_of(result), places.templates() / "pages", unchanged)
 
 
 def paint(*, stat: bool) -> Callable[[str], str] | None:

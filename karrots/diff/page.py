@@ -12,7 +12,7 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from karrots.diff.document import CLASSES, groups
 from karrots.diff.text import percent, places, shortened, whole
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from karrots.diff.document import Difference, Group, LevelScore
     from karrots.diff.model import Departure, Level, ObjectKey
 
-    Unchanged = Mapping[tuple[Level, ObjectKey], Sequence[tuple[str, str]]]
 
+Unchanged: TypeAlias = "Mapping[tuple[Level, ObjectKey], Sequence[tuple[str, str]]]"
 NONE_UNCHANGED: Unchanged = MappingProxyType({})
 SAME = "same"
 LARGEST = 230_000  # characters of differences in one page; with all around them it stays below 300 KB
@@ -189,7 +189,7 @@ def _row(each: Departure, own: str) -> Row:
     notes = (why, *(f"from {place}" for place in places(each)))
     return Row(
         clean(each.path or whole(each)), each.classed,
-        None if each.change == "added" and not each.a else a, None if each.change == "removed" and not each.b else b,
+        None if each.change == "added" else a, None if each.change == "removed" else b,
         tuple(map(clean, notes)), clean(risk), own,
     )  # fmt: skip
 

@@ -122,7 +122,7 @@ def _risk(each: Departure) -> str:
 
 def values(each: Departure) -> list[str]:
     """Both values in one line where that is short, else as lines of a diff."""
-    if not each.path and not (each.a or each.b):
+    if not each.path:
         return []
     if "\n" in each.a + each.b:
         return compared_lines(each.a, each.b)

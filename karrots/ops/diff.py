@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from karrots.adapters.git import LARGEST_EXPORT
 from karrots.diff import content, terraform
+from karrots.diff.around import Around
 from karrots.diff.covered import covered
 from karrots.diff.document import Difference, Differences, Side, Trouble, ordered, score_of, troubles_of
 from karrots.diff.model import LEVELS, LevelResult, Problem, Score
@@ -36,6 +37,7 @@ class Options:
 
     levels: tuple[Level, ...] = USUAL
     stat: bool = False
+    around: Around = field(default_factory=Around)
 
 
 def diff(settings: Settings, a: str, others: Sequence[str], options: Options) -> Difference | Differences:
@@ -57,6 +59,8 @@ class Pair:
 
     def compared(self) -> Difference:
         results = [self._level(level) for level in LEVELS if level in self.options.levels]
+        departures = tuple(ordered(departure for each in results for departure in each.departures))
+        self.options.around.find(departures)
         a, b, repo = self.a.side, self.b.side, self.workspace.repo
         return Difference(
             a=a,
@@ -67,7 +71,7 @@ class Pair:
             overrides=compare(a.overrides, b.overrides),
             percent=min((each.score.percent for each in results if each.compared), default=100.0),
             scores=tuple(score_of(each) for each in results),
-            departures=tuple(ordered(departure for each in results for departure in each.departures)),
+            departures=departures,
             troubles=(*self._unrelated(), *(trouble for each in results for trouble in troubles_of(each))),
             fork=self.fork,
         )
@@ -125,3 +129,8 @@ class Pair:
 
         a, b = (root(self.workspace, each) for each in (self.a, self.b))
         return terraform.compare(a, b, secrets.token_bytes(32))
+
+    def _live(self) -> LevelResult:
+        from karrots.ops import diff_live
+
+        return diff_live.compared(self.workspace, self.a, self.b, self.options.around)
