@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,9 @@ def diff(settings: Settings, a: str, others: Sequence[str], options: Options) ->
     """One parent, and what is compared with it. Raises NotFound for a word that names nothing."""
     workspace = Workspace.open(settings.start, settings.warn)
     parent = subject(workspace, a)
-    found = tuple(Pair(workspace, parent, subject(workspace, word), options).compared() for word in others)
+    sides = [subject(workspace, word) for word in others]
+    own = options if len(sides) == 1 else replace(options, around=Around())
+    found = tuple(Pair(workspace, parent, side, own).compared() for side in sides)
     return found[0] if len(found) == 1 else Differences(parent.label, found)
 
 
