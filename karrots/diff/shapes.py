@@ -347,12 +347,15 @@ class Kind:
 
     def merge_key(self, field: Field, items: Sequence[Any]) -> Key | None:
         """The key of a list of objects; None for one that is a set or goes by positions."""
-        known = _KEYED_OF.get(self.name, {}).get(field) or _KEYED.get(field)
+        known = self.known_key(field)
         if known is not None:
             return known
         if self.is_set(field) or not items or self._is_ordered(field):
             return None
         return next((key for key in (("name",), ("key",)) if _identifies(key, items)), None)
+
+    def known_key(self, field: Field) -> Key | None:
+        return _KEYED_OF.get(self.name, {}).get(field) or _KEYED.get(field)
 
     def _is_ordered(self, field: Field) -> bool:
         return self.group.endswith(FLUX) and field[-1:] in {("patches",), ("valuesFrom",), ("substituteFrom",)}

@@ -67,7 +67,8 @@ class Walk:
     findings: list[Finding] = field(default_factory=list)
 
 
-def walk(tree: Tree) -> Walk:
+def walk(tree: Tree, *, every_way: bool = False) -> Walk:
+    """`every_way` as in `build`."""
     result = Walk()
     if FLUX_FOLDER not in tree.folders:
         message = f"there is no '{FLUX_FOLDER}/', so Flux has nothing to apply"
@@ -80,7 +81,7 @@ def walk(tree: Tree) -> Walk:
         owner, folder = pending.pop(0)
         folders = (folder, *_components(tree, owner, folder))
         if folders not in builds:
-            builds[folders] = build(tree, folders)
+            builds[folders] = build(tree, folders, every_way=every_way)
         scope = Scope(owner, builds[folders])
         result.scopes.append(scope)
         for child in _kustomizations(scope.build.objects):
