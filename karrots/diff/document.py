@@ -90,6 +90,10 @@ class Difference:
         return bool(self.files or self.overrides) or any(each.classed != "runtime" for each in self.departures)
 
     @property
+    def labels(self) -> tuple[str, str]:
+        return self.a.label, self.b.label
+
+    @property
     def levels(self) -> tuple[str, ...]:
         return tuple(each.level for each in self.scores)
 

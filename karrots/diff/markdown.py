@@ -69,7 +69,7 @@ def _blocks(found: Difference) -> Iterator[str]:
                      map(_score_row, found.scores))  # fmt: skip
     yield from (f"\n> {code(each.level)} {code(each.side)} {code(each.message)}\n" for each in found.troubles)
     yield from _risks(found.departures)
-    yield from (_folded(group) for group in groups(found.departures) if group.level != "content")
+    yield from (_folded(group, found.labels) for group in groups(found.departures) if group.level != "content")
     if found.patch:
         yield _details(f"content: {count_text(len(found.files), 'file')}", _patch(found.patch))
     for title, settings in (("overrides", found.overrides), ("identity, which always differs", found.identity)):
@@ -96,20 +96,20 @@ def _risks(departures: Iterable[Departure]) -> Iterator[str]:
         yield f"- … {len(risky) - MOST_RISKS} more\n"
 
 
-def _folded(group: Group) -> str:
+def _folded(group: Group, labels: tuple[str, str]) -> str:
     counts = ", ".join(f"{number} {name}" for name, number in group.counts.items())
     risk = f" · <b>{group.risk}</b>" if group.risk else ""
     return _details(
-        f"{group.level} · {code(str(group.key))} · {counts}{risk}", _block("diff", _lines(group.departures))
+        f"{group.level} · {code(str(group.key))} · {counts}{risk}", _block("diff", _lines(group.departures, labels))
     )
 
 
-def _lines(departures: Iterable[Departure]) -> Iterator[str]:
+def _lines(departures: Iterable[Departure], labels: tuple[str, str]) -> Iterator[str]:
     for each in departures:
         yield f"{SIGNS[each.change]} {each.path or whole(each)}"
         yield from (line if line.startswith(("+", "-")) else f"  {line}" for line in values(each))
         yield f"  # {each.classed}{f': {each.reason}' if each.reason else ''}"
-        yield from (f"  # from {line}" for line in places(each))
+        yield from (f"  # {line}" for line in places(each, labels))
 
 
 def _patch(patch: str) -> str:

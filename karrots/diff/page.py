@@ -170,23 +170,23 @@ def _trouble(trouble: object) -> str:
 def _objects(found: Difference, number: int, unchanged: Unchanged) -> Iterator[Entry]:
     for group in groups(found.departures):
         if group.level != "content":  # git's lines say more
-            yield _entry(group, number, unchanged.get((group.level, group.key), ()))
+            yield _entry(group, number, found.labels, unchanged.get((group.level, group.key), ()))
 
 
-def _entry(group: Group, number: int, same: Sequence[tuple[str, str]]) -> Entry:
+def _entry(group: Group, number: int, labels: tuple[str, str], same: Sequence[tuple[str, str]]) -> Entry:
     own = _id(number, group.level, str(group.key))
-    rows = [_row(each, f"{own}-{at}") for at, each in enumerate(group.departures)]
+    rows = [_row(each, labels, f"{own}-{at}") for at, each in enumerate(group.departures)]
     rows += [Row(clean(path), SAME, ((False, clean(value)),), ((False, clean(value)),)) for path, value in same]
     counts = ", ".join(f"{count} {name}" for name, count in group.counts.items())
     label = clean(str(group.key))
     return Entry(own, group.level, clean(group.key.kind), label, "setting", tuple(rows), counts, group.risk)
 
 
-def _row(each: Departure, own: str) -> Row:
+def _row(each: Departure, labels: tuple[str, str], own: str) -> Row:
     why = f"{each.classed}: {each.reason}" if each.reason else each.classed
     risk = f"{each.risk}: {each.risk_reason}" if each.risk_reason else each.risk
     a, b = _sides(shortened(clean(each.a)), shortened(clean(each.b)))
-    notes = (why, *(f"from {place}" for place in places(each)))
+    notes = (why, *places(each, labels))
     return Row(
         clean(each.path or whole(each)), each.classed,
         None if each.change == "added" else a, None if each.change == "removed" else b,

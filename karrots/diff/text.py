@@ -100,14 +100,14 @@ def _level(found: Difference, level: str) -> Iterator[str]:
     for group in told:
         yield "\n" + _line(f"  {group.key}")
         for each in group.departures:
-            yield from _departure(each)
+            yield from _departure(each, found.labels)
 
 
-def _departure(each: Departure) -> Iterator[str]:
+def _departure(each: Departure, labels: tuple[str, str]) -> Iterator[str]:
     yield _line(f"    {SIGNS[each.change]} {each.path or whole(each)}{_risk(each)}")
     yield from (_line(f"        {line}") for line in values(each))
     yield _line(f"        {each.classed}: {each.reason}" if each.reason else f"        {each.classed}")
-    yield from (_line(f"        from {line}") for line in places(each))
+    yield from (_line(f"        {line}") for line in places(each, labels))
 
 
 def whole(each: Departure) -> str:
@@ -143,22 +143,25 @@ def shortened(value: str) -> str:
     return value if len(value) <= LONGEST else f"{value[:LONGEST]}… ({len(value)} characters)"
 
 
-def places(each: Departure) -> list[str]:
-    """Where it is from; both sides where they do not say the same."""
+def places(each: Departure, labels: tuple[str, str]) -> list[str]:
+    """Where it is from, both sides where they do not say the same; and who left the fork point."""
     a, b = place(each.origin_a), place(each.origin_b)
-    found = [said for said in (a, b) if said]
+    found = [f"from {said}" for said in (a, b) if said]
     if a and b and a != b:
-        found = [f"{a} (before)", f"{b} (after)"]
-    whose = {"mine": "changed on this side alone", "theirs": "changed on the other side alone",
-             "both": "changed on both sides, and differently"}  # fmt: skip
-    return list(dict.fromkeys(found)) + ([f"the fork point: {whose[each.whose]}"] if each.whose else [])
+        found = [f"from {a} ({labels[0]})", f"from {b} ({labels[1]})"]
+    whose = {
+        "mine": f"changed since the fork point in {labels[0]} alone",
+        "theirs": f"changed since the fork point in {labels[1]} alone",
+        "both": "changed since the fork point in both, and differently",
+    }
+    return [*dict.fromkeys(found), *([whose[each.whose]] if each.whose else [])]
 
 
 def place(origin: Origin) -> str:
     file = f"{origin.path}:{origin.line}" if origin.line else origin.path
     named = (
         ("Kustomization", origin.kustomization), ("HelmRelease", origin.helm_release),
-        ("override", origin.override), ("edited by", origin.manager),
+        ("override", origin.override), ("written by", origin.manager),
     )  # fmt: skip
     return ", ".join(filter(None, [file, *(f"{what} {name}" for what, name in named if name)]))
 

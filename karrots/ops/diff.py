@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from karrots.adapters.git import LARGEST_EXPORT
-from karrots.diff import content, terraform
+from karrots.diff import content, model, terraform
 from karrots.diff.around import Around
 from karrots.diff.covered import covered
 from karrots.diff.document import Difference, Differences, Side, Trouble, ordered, score_of, troubles_of
@@ -125,6 +125,25 @@ class Pair:
 
     def _content(self) -> LevelResult:
         return content.content(*self.files, self.base)
+
+    def _rendered(self) -> LevelResult:
+        from karrots.diff.compare import compare as sides_compared
+
+        around = self.options.around
+        a, b = (self._directory(each, files) for each, files in zip((self.a, self.b), self.files, strict=True))
+        return sides_compared(
+            "rendered", around.noting("rendered", a, "a"), around.noting("rendered", b, "b"), seal=around.seal
+        )
+
+    def _directory(self, found: Subject, files: Mapping[str, bytes]) -> model.Side:
+        """Of a ref outside of a cluster directory there is nothing that Flux would build."""
+        from karrots.diff.rendered import Directory
+
+        side, record = found.side, found.record
+        spec = self.workspace.spec_at(side.rev, side.directory, side.overrides)
+        name = record.directory if record else side.directory
+        built = Directory(files, name, side.identity, spec.variables)
+        return model.Side(side.label, built.items, side.identity, side.overrides, dict(record.fence) if record else {})
 
     def _terraform(self) -> LevelResult:
         from karrots.ops.diff_terraform import root

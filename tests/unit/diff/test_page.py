@@ -117,7 +117,7 @@ def test_both_sides_stand_beside_each_other_with_signs_and_words() -> None:
     assert "<del>shop/front:1.5.0</del>" in text
     assert "<ins>shop/front:1.6.0</ins>" in text
     assert "unexpected: nothing says that it should differ" in text
-    assert "from flux/apps/front/deployment.yaml:14, Kustomization flux-system/apps (before)" in text
+    assert "from flux/apps/front/deployment.yaml:14, Kustomization flux-system/apps (qa)" in text
     assert re.search(r'data-class="same"><th scope="row"><code>spec.replicas</code>', text)
     assert "a\n<del>b</del>\nc" in text
 

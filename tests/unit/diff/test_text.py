@@ -55,9 +55,9 @@ rendered: 3 objects differ
     ~ spec.template.spec.containers[name=front].image
         shop/front:1.5.0 → shop/front:1.6.0
         unexpected: nothing says that it should differ
-        from flux/apps/front/deployment.yaml:14, Kustomization flux-system/apps (before)
-        from flux/apps/front/deployment.yaml:15, Kustomization flux-system/apps (after)
-        the fork point: changed in story alone
+        from flux/apps/front/deployment.yaml:14, Kustomization flux-system/apps (qa)
+        from flux/apps/front/deployment.yaml:15, Kustomization flux-system/apps (story)
+        changed since the fork point in story alone
 
 live: 2 objects differ
 
@@ -69,8 +69,8 @@ live: 2 objects differ
     ~ spec.replicas
         2 → 5
         unexpected: nothing says that it should differ
-        from Kustomization flux-system/apps (before)
-        from Kustomization flux-system/apps, written by kubectl-scale (after)
+        from Kustomization flux-system/apps (qa)
+        from Kustomization flux-system/apps, written by kubectl-scale (story)
 """
 
 
