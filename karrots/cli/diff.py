@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Annotated
 
@@ -15,6 +16,13 @@ class Level(StrEnum):
     rendered = "rendered"
     terraform = "terraform"
     live = "live"
+
+
+def percent(value: float | None) -> float | None:
+    """`nan` lies between any two bounds, and no score would ever be lower."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("it is not a number")
+    return value
 
 
 A = Annotated[
@@ -38,6 +46,7 @@ FailUnder = Annotated[
         metavar="PERCENT",
         min=0,
         max=100,
+        callback=percent,
         help="Exit with 1 when a score is lower, or a level could not be compared.",
         show_default=False,
     ),

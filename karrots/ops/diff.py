@@ -16,7 +16,7 @@ from karrots.diff.model import LEVELS, LevelResult, Problem, Score
 from karrots.diff.sides import File, compare
 from karrots.errors import KarrotsError, UsageError
 from karrots.fleet.workspace import Workspace
-from karrots.ops.diff_sides import fork, subject
+from karrots.ops.diff_sides import fork, specification, subject
 from karrots.steps.content import REGULAR_MODES
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Pair:
         from karrots.diff.rendered import Directory
 
         side, record = found.side, found.record
-        spec = self.workspace.spec_at(side.rev, side.directory, side.overrides)
+        spec = specification(found, files)
         name = record.directory if record else side.directory
         built = Directory(files, name, side.identity, spec.variables)
         return model.Side(side.label, built.items, side.identity, side.overrides, dict(record.fence) if record else {})
@@ -148,7 +148,7 @@ class Pair:
     def _terraform(self) -> LevelResult:
         from karrots.ops.diff_terraform import root
 
-        a, b = (root(self.workspace, each) for each in (self.a, self.b))
+        a, b = (root(self.workspace, each, files) for each, files in zip((self.a, self.b), self.files, strict=True))
         return terraform.compare(a, b, secrets.token_bytes(32))
 
     def _live(self) -> LevelResult:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from karrots.adapters.git_names import quoted
 from karrots.diff.document import Side
-from karrots.errors import NotFound
+from karrots.errors import NotFound, UsageError
 from karrots.fleet import identity
 from karrots.fleet.workspace import CLUSTER_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from karrots.fleet.record import Record
     from karrots.fleet.workspace import Workspace
+    from karrots.spec.cluster import ClusterSpec
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,19 @@ def not_found(workspace: Workspace, word: str) -> NotFound:
     near = get_close_matches(word, [*names, *folders, *(f"clusters/{folder}" for folder in folders)], 1)
     why = f"did you mean '{near[0]}'?" if near else ""
     return NotFound(f"{quoted(word)} is no cluster, no cluster directory and no git ref", why=why, hint="karrots ls")
+
+
+def specification(found: Subject, files: Mapping[str, bytes]) -> ClusterSpec:
+    """Of one side's files. Raises UsageError where these are of more than one cluster directory, or of none."""
+    from karrots.spec.cluster import load_cluster
+
+    text = files.get(CLUSTER_FILE)
+    if text is None:
+        raise UsageError(
+            f"'{found.label}' is no cluster directory: it has no {CLUSTER_FILE}",
+            hint="cd clusters/…   (a git ref then means that directory)",
+        )
+    return load_cluster(text, f"{found.side.directory}/{CLUSTER_FILE}", found.side.overrides)
 
 
 def fork(workspace: Workspace, a: Subject, b: Subject) -> str:

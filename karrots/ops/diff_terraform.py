@@ -11,6 +11,7 @@ from karrots.diff.model import Problem
 from karrots.diff.terraform import Root
 from karrots.errors import KarrotsError
 from karrots.fleet import backends, identity
+from karrots.ops.diff_sides import specification
 from karrots.providers import provider
 from karrots.render import terraform as rendering
 from karrots.steps.infrastructure import identity_variables, is_rendered
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
     from karrots.ops.diff_sides import Subject
     from karrots.spec.cluster import ClusterSpec
 
+FOLDER = "terraform/"
 VALUES = ".auto.tfvars.json"
 
 
-def root(workspace: Workspace, found: Subject) -> Root:
+def root(workspace: Workspace, found: Subject, files: Mapping[str, bytes]) -> Root:
     """Raises KarrotsError where the content has no specification that can be read."""
     side, record = found.side, found.record
-    spec = workspace.spec_at(side.rev, side.directory, side.overrides)
+    spec = specification(found, files)
     where = record.provider if record else spec.provider
     problems: list[Problem] = []
-    texts = _texts(workspace, found, spec, where)
+    texts = _texts(workspace, files, spec, where)
     values = {path: _values(text) for path, text in texts.items() if path.endswith(VALUES)}
     own = identity.terraform_variables(record) if record else {}
     if record is not None:
@@ -48,12 +50,11 @@ def root(workspace: Workspace, found: Subject) -> Root:
     )  # fmt: skip
 
 
-def _texts(workspace: Workspace, found: Subject, spec: ClusterSpec, where: str) -> Mapping[str, str]:
-    side = found.side
+def _texts(workspace: Workspace, files: Mapping[str, bytes], spec: ClusterSpec, where: str) -> Mapping[str, str]:
     if is_rendered(spec, provider(where)):
         return rendering.render(spec, places.templates() / where, workspace.backend(where))
-    files = workspace.repo.files(side.rev, f"{side.directory}/terraform")
-    return {path: file.data.decode("utf-8", "replace") for path, file in files.items()}
+    below = {path.removeprefix(FOLDER): data for path, data in files.items() if path.startswith(FOLDER)}
+    return {path: data.decode("utf-8", "replace") for path, data in below.items()}
 
 
 def _values(text: str) -> Mapping[str, Any]:
