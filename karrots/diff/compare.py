@@ -18,6 +18,8 @@ from karrots.diff.setaside import without
 from karrots.diff.shapes import ABSENT, Kind
 from karrots.diff.showing import shown
 from karrots.diff.tokens import Tokens, plain
+from karrots.errors import KarrotsError
+from karrots.spec.yaml_file import YamlProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,17 +92,30 @@ class _Comparison:
         problems: list[Problem] = []
         for item in side.items(problems):
             if is_secret(item.key.group, item.key.kind):
-                self.seal.learn(item.value())
+                self.seal.learn(self._value(item, side) or {})
             elif item.key.kind == "HorizontalPodAutoscaler":
-                self._note_scaled(item)
+                self._note_scaled(item.key, self._value(item, side) or {})
             yield item
         self.problems += [each if each.side else replace(each, side=side.label) for each in problems]
 
-    def _note_scaled(self, item: Item) -> None:
-        spec = item.value().get("spec")
+    def _value(self, item: Item, side: Side) -> Mapping[str, Any] | None:
+        """None, and a problem, for what cannot be read."""
+        try:
+            return item.value()
+        except KarrotsError as error:
+            at = item.origin()
+            line = error.line if isinstance(error, YamlProblem) else at.line
+            message = error.problem if isinstance(error, YamlProblem) else error.message
+            problem = Problem(side.label, f"{item.key}: {message}", at.path, line, error.hint)
+            if problem not in self.problems:
+                self.problems.append(problem)
+            return None
+
+    def _note_scaled(self, key: ObjectKey, value: Mapping[str, Any]) -> None:
+        spec = value.get("spec")
         target = spec.get("scaleTargetRef") if isinstance(spec, dict) else None
         if isinstance(target, dict):
-            self.scaled.add((item.key.namespace, str(target.get("kind")), plain(str(target.get("name")))))
+            self.scaled.add((key.namespace, str(target.get("kind")), plain(str(target.get("name")))))
 
     def _is_first(self, seen: dict[ObjectKey, Item], item: Item, side: Side) -> bool:
         first = seen.setdefault(item.key, item)
@@ -137,9 +152,11 @@ class _Comparison:
             self.equal += 1
             return
         kind = Kind(a.key.group, a.key.kind)
-        values = self._read(a, kind), self._read(b, kind)
+        values = self._read(a, kind, self.a), self._read(b, kind, self.b)
+        if values[0] is None or values[1] is None:
+            return
         pair = Pair(kind, self.tokens)
-        found = pair.differences(*values)
+        found = pair.differences(values[0], values[1])
         self.equal += 1 if not found else max(0.0, 1 - len(found) / max(pair.settings, len(found)))
         outlines = _outline(values[0]), _outline(values[1])
         for each in found:
@@ -149,7 +166,7 @@ class _Comparison:
     def _alone(self, item: Item, side: int) -> None:
         self.total += 1
         kind = Kind(item.key.group, item.key.kind)
-        value = self._read(item, kind)
+        value = self._read(item, kind, (self.a, self.b)[side]) or {}
         values = (ABSENT, value) if side else (value, ABSENT)
         found = Difference((), *values, (), ())
         outlines = ({}, _outline(value)) if side else (_outline(value), {})
@@ -158,8 +175,10 @@ class _Comparison:
         key = _tokenised(item.key, self.tokens[side])
         self.raw.append(_Raw(key, found, here, outlines, kind, values))
 
-    def _read(self, item: Item, kind: Kind) -> dict[str, Any]:
-        value = item.value()
+    def _read(self, item: Item, kind: Kind, side: Side) -> dict[str, Any] | None:
+        value = self._value(item, side)
+        if value is None:
+            return None
         if self.level in {"rendered", "live"}:
             if is_secret(kind.group, kind.name):
                 value = self.seal.sealed(value)

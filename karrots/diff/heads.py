@@ -88,6 +88,11 @@ class Heads(Tree):
             self.broken[path] = Finding(path, line, "broken-yaml", "error", "", problem.problem)
 
 
+def nothing(path: str, line: int) -> Head:
+    """For an object that no document holds; `line` is where it is asked for."""
+    return Head({}, path, 0, _NO_NODE, Chunk("", line - 1))
+
+
 def chunks(text: str) -> Iterator[Chunk]:
     """At lines that separate documents; a block of text can hold none, as its lines are indented."""
     begin, line = 0, 0

@@ -224,9 +224,7 @@ class _Rendering:
         layer = through[-1]
         behaves = kustomize.behaviour(layer, value["kind"], value["metadata"]["name"])
         metadata = {**value["metadata"], "karrots": behaves} if behaves != "create" else value["metadata"]
-        at = heads.Chunk("", line - 1)
-        document = heads.Head({}, path, 0, layer.document.node, at)
-        found = Found(path, document, {**value, "metadata": metadata}, ("\0",), "", through)
+        found = Found(path, heads.nothing(path, line), {**value, "metadata": metadata}, (), "", through)
         changes = tuple(self._concerning(found, {}, outermost))
         disabled = is_disabled(value["metadata"])
         return _Written(found, changes, None if disabled else values, label, value)
@@ -357,9 +355,9 @@ def _whole(found: Object) -> Value:
     try:
         value = heads.whole(found.document)
     except KarrotsError:
-        return {}
+        return found.value
     for step in found.at:
-        value = value[step] if isinstance(value, dict | list) and step != "\0" else found.value
+        value = value[step]
     return value if isinstance(value, dict) else {}
 
 
