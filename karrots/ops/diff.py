@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Difference", "Differences", "Options", "Side", "diff"]
 
+FORK_POINT = "the fork point"
 USUAL: tuple[Level, ...] = ("content", "rendered")
 
 
@@ -130,20 +131,21 @@ class Pair:
         from karrots.diff.compare import compare as sides_compared
 
         around = self.options.around
-        a, b = (self._directory(each, files) for each, files in zip((self.a, self.b), self.files, strict=True))
-        return sides_compared(
+        a, b = (_directory(each, files) for each, files in zip((self.a, self.b), self.files, strict=True))
+        found = sides_compared(
             "rendered", around.noting("rendered", a, "a"), around.noting("rendered", b, "b"), seal=around.seal
         )
+        return self._three_ways(found, a, b) if found.departures and self.base else found
 
-    def _directory(self, found: Subject, files: Mapping[str, bytes]) -> model.Side:
-        """Of a ref outside of a cluster directory there is nothing that Flux would build."""
-        from karrots.diff.rendered import Directory
+    def _three_ways(self, found: LevelResult, a: model.Side, b: model.Side) -> LevelResult:
+        from karrots.diff.compare import compare as sides_compared
+        from karrots.diff.threeway import against
 
-        side, record = found.side, found.record
-        spec = specification(found, files)
-        name = record.directory if record else side.directory
-        built = Directory(files, name, side.identity, spec.variables)
-        return model.Side(side.label, built.items, side.identity, side.overrides, dict(record.fence) if record else {})
+        seal = self.options.around.seal
+        side = replace(self.a, side=Side(FORK_POINT, self.fork, self.a.side.directory, ""), record=None)
+        base = _directory(side, self.base or {})
+        mine, theirs = (sides_compared("rendered", base, each, seal=seal) for each in (a, b))
+        return replace(against(found, mine, theirs), problems=found.problems)
 
     def _terraform(self) -> LevelResult:
         from karrots.ops.diff_terraform import root
@@ -155,3 +157,14 @@ class Pair:
         from karrots.ops import diff_live
 
         return diff_live.compared(self.workspace, self.a, self.b, self.options.around)
+
+
+def _directory(found: Subject, files: Mapping[str, bytes]) -> model.Side:
+    """What Flux builds of one side's files."""
+    from karrots.diff.rendered import Directory
+
+    side, record = found.side, found.record
+    built = Directory(
+        files, record.directory if record else side.directory, side.identity, specification(found, files).variables
+    )
+    return model.Side(side.label, built.items, side.identity, side.overrides, dict(record.fence) if record else {})
