@@ -98,7 +98,10 @@ def command(
         lambda: differences.text(result, width(), stat=stat),
         lambda: differences.names(result),
         paint=differences.paint(stat=stat),
-        pages={"markdown": lambda: differences.markdown(result), "html": lambda: differences.html(result, options.around.settings)},
+        pages={
+            "markdown": lambda: differences.markdown(result),
+            "html": lambda: differences.html(result, options.around.settings),
+        },
     )
     if (exit_code and result.differs) or (fail_under is not None and differences.is_under(result, fail_under)):
         raise typer.Exit(ExitCode.DIFFERENCES)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from karrots import places
 from karrots.cli.texts import painted
 from karrots.diff import markdown as for_pull_requests
-from karrots.diff import page, text as for_people
+from karrots.diff import page
+from karrots.diff import text as for_people
 from karrots.diff.document import Difference, Differences
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What stands around the settings that differ: equal settings of the same objects, for pages that show both sides. Pure."""
+"""Equal settings that stand around those that differ, for pages that show both sides. Pure."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ _VALUES = re.compile(r"""^(?P<indent>\s*(?:- +)?)["']?(?:data|stringData)["']?\s
 _GENERATOR = re.compile(r"^(?P<indent>)secretGenerator\s*:")
 _FLOW = re.compile(r"""[{,]\s*["']?(?:data|stringData)["']?\s*:""")
 _KEY = re.compile(r"""^(\s*(?:- +)?["']?[\w./-]+["']?\s*:)(?:\s.*)?$""", re.DOTALL)
-_FILE = re.compile(r"^\s*-\s+(?:[\w.-]+=)?(?P<path>[^\s#]+)", re.MULTILINE)
+# In a list of either form, or alone: `- tls.env`, `files: [key=tls.pem]`, `env: tls.env`.
+_FILE = re.compile(r"""(?:^\s*-\s+|[\[,]\s*|:\s+)["']?(?:[\w.-]+=)?(?P<path>[^\s#,\[\]"']+)""", re.MULTILINE)
 _HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _GENERATES = re.compile(r"^secretGenerator\s*:.*?(?=^\S(?!ecretGenerator)|\Z)", re.MULTILINE | re.DOTALL)
 _DOCUMENT = re.compile(r"^---(?:\s.*)?$")
@@ -57,7 +58,11 @@ def _below(lines: list[str], beginning: re.Pattern[str]) -> Iterator[int]:
     indent: int | None = None
     for at, line in enumerate(lines):
         depth = len(line) - len(line.lstrip())
-        if indent is not None and line.strip() and (depth < indent or depth == indent and not line.lstrip().startswith("-")):
+        if (
+            indent is not None
+            and line.strip()
+            and (depth < indent or (depth == indent and not line.lstrip().startswith("-")))
+        ):
             indent = None
         begins = beginning.match(line)
         if begins and indent is None:
@@ -121,7 +126,9 @@ def _lines(lines: list[str], a: set[int] | None, b: set[int] | None) -> Iterator
         if not new and not old:
             yield line
             continue
-        hidden = (line[:1] in {"-", " "} and (a is None or old in a)) or (line[:1] in {"+", " "} and (b is None or new in b))
+        hidden = (line[:1] in {"-", " "} and (a is None or old in a)) or (
+            line[:1] in {"+", " "} and (b is None or new in b)
+        )
         yield _cover(line) if hidden and line[1:].strip() else line
         old, new = old + (line[:1] in {"-", " "}), new + (line[:1] in {"+", " "})
 
@@ -129,7 +136,7 @@ def _lines(lines: list[str], a: set[int] | None, b: set[int] | None) -> Iterator
 def _cover(line: str) -> str:
     """The key stays where there is one."""
     key = _KEY.match(line[1:])
-    bare = key and not line[1:][key.end(1):].strip()
+    bare = key and not line[1:][key.end(1) :].strip()
     if key and bare:
         return line
     return f"{line[0]}{key[1]} {HIDDEN}" if key else f"{line[0]}{HIDDEN}"

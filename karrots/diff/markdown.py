@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from karrots.diff.document import groups
-from karrots.diff.text import SIGNS, percent, places, values, whole
+from karrots.diff.text import SIGNS, WHOLE, percent, places, values
 from karrots.report.text import clean, count_text
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # GitHub takes 65,536 characters in a comment, GitLab a million.
 LARGEST = 60_000
 MOST_RISKS = 20
+MOST_FILES = 100
 LONGEST_PATCH = 20_000
 CUT = "\n_{} more are not shown: this comment would be too long for a pull request._\n"
 _SPECIAL = re.compile(r"[&<>|`*_\[\]\\~#!$()]")
@@ -70,8 +71,8 @@ def _blocks(found: Difference) -> Iterator[str]:
     yield from (f"\n> {code(each.level)} {code(each.side)} {code(each.message)}\n" for each in found.troubles)
     yield from _risks(found.departures)
     yield from (_folded(group, found.labels) for group in groups(found.departures) if group.level != "content")
-    if found.patch:
-        yield _details(f"content: {count_text(len(found.files), 'file')}", _patch(found.patch))
+    if found.files:
+        yield _details(f"content: {count_text(len(found.files), 'file')}", _names(found) + _patch(found.patch))
     for title, settings in (("overrides", found.overrides), ("identity, which always differs", found.identity)):
         if settings:
             rows = [(code(each.key), code(each.a), code(each.b)) for each in settings]
@@ -90,8 +91,8 @@ def _risks(departures: Iterable[Departure]) -> Iterator[str]:
     if risky:
         yield f"\n**{count_text(len(risky), 'risk')}**\n\n"
     for each in risky[:MOST_RISKS]:
-        where = f" {code(each.path)}" if each.path else ""
-        yield f"- **{each.risk}** {code(str(each.key))}{where}{f': {code(each.risk_reason)}' if each.risk_reason else ''}\n"
+        said = (f" {code(each.path)}" if each.path else "", f": {code(each.risk_reason)}" if each.risk_reason else "")
+        yield f"- **{each.risk}** {code(str(each.key))}{''.join(said)}\n"
     if len(risky) > MOST_RISKS:
         yield f"- … {len(risky) - MOST_RISKS} more\n"
 
@@ -106,10 +107,17 @@ def _folded(group: Group, labels: tuple[str, str]) -> str:
 
 def _lines(departures: Iterable[Departure], labels: tuple[str, str]) -> Iterator[str]:
     for each in departures:
-        yield f"{SIGNS[each.change]} {each.path or whole(each)}"
+        yield f"{SIGNS[each.change]} {each.path or WHOLE}"
         yield from (line if line.startswith(("+", "-")) else f"  {line}" for line in values(each))
         yield f"  # {each.classed}{f': {each.reason}' if each.reason else ''}"
         yield from (f"  # {line}" for line in places(each, labels))
+
+
+def _names(found: Difference) -> str:
+    """On their own, as the text of the first may be so long that the others are cut off."""
+    over = len(found.files) - MOST_FILES
+    listed = "".join(f"- {file.status} {code(file.path)}\n" for file in found.files[:MOST_FILES])
+    return listed + (f"- … {over} more\n" if over > 0 else "") + "\n"
 
 
 def _patch(patch: str) -> str:

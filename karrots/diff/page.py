@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from karrots.diff.document import CLASSES, groups
-from karrots.diff.text import percent, places, shortened, whole
+from karrots.diff.text import WHOLE, percent, places, shortened
 from karrots.report.text import clean, count_text
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ NONE_UNCHANGED: Unchanged = MappingProxyType({})
 SAME = "same"
 LARGEST = 230_000  # characters of differences in one page; with all around them it stays below 300 KB
 ROW_COST = 330  # of a row without its texts
+MOST_LINES = 1_500  # of one file
 HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)")
 Line = tuple[bool, str]
 
@@ -104,16 +105,18 @@ def page(found: Sequence[Difference], template: Path, unchanged: Unchanged = NON
     style, script = ((template / f"diff.{kind}").read_text("utf-8").strip() for kind in ("css", "js"))
     pairs = [_pair(each, number, LARGEST // len(found), unchanged) for number, each in enumerate(found)]
     entries = [entry for pair in pairs for entry in pair.objects]
-    return environment.get_template("diff.html.j2").render(
-        title=_title(found),
-        style=Markup(style),  # noqa: S704  (our own files)
-        script=Markup(script),  # noqa: S704
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        pages=pairs,
-        levels=list(dict.fromkeys(entry.level for entry in entries)),
-        classes=CLASSES,
-        kinds=sorted({entry.kind for entry in entries}),
+    return clean(
+        environment.get_template("diff.html.j2").render(
+            title=_title(found),
+            style=Markup(style),  # noqa: S704  (our own files)
+            script=Markup(script),  # noqa: S704
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+            pages=pairs,
+            levels=list(dict.fromkeys(entry.level for entry in entries)),
+            classes=CLASSES,
+            kinds=sorted({entry.kind for entry in entries}),
+        )
     )
 
 
@@ -188,7 +191,7 @@ def _row(each: Departure, labels: tuple[str, str], own: str) -> Row:
     a, b = _sides(shortened(clean(each.a)), shortened(clean(each.b)))
     notes = (why, *places(each, labels))
     return Row(
-        clean(each.path or whole(each)), each.classed,
+        clean(each.path or WHOLE), each.classed,
         None if each.change == "added" else a, None if each.change == "removed" else b,
         tuple(map(clean, notes)), clean(risk), own,
     )  # fmt: skip
@@ -224,7 +227,9 @@ def _file(lines: Sequence[str], number: int) -> Entry:
     label = clean(_path(lines))
     own = _id(number, "content", label)
     rows = tuple(_with_ids(_file_rows(lines), own))
-    notes = [line for line in lines[1:] if line.startswith(("new file", "deleted file", "rename", "Binary", "old mode"))]
+    notes = [
+        line for line in lines[1:] if line.startswith(("new file", "deleted file", "rename", "Binary", "old mode"))
+    ]
     rows = rows or (Row("the file", "unexpected", None, None, tuple(map(clean, notes)), "", f"{own}-0"),)
     return Entry(own, "content", "file", label, "line", rows, count_text(sum(r.classed != SAME for r in rows), "line"))
 
@@ -248,6 +253,10 @@ def _with_ids(rows: Iterable[Row], own: str) -> Iterator[Row]:
 
 def _file_rows(lines: Sequence[str]) -> Iterator[Row]:
     """Runs of removed and added lines stand side by side."""
+    if len(lines) > MOST_LINES:
+        said = ((False, f"{len(lines)} lines"),)
+        yield Row("too long for a page", "unexpected", said, said)
+        return
     old = new = 0
     less: list[str] = []
     more: list[str] = []

@@ -1,7 +1,7 @@
 """The level `terraform`: the files of two roots by their lines, variables and outputs by their keys. Pure.
 
-Spaces, comments and empty lines of a root mean nothing. Where a value differs only as the two clusters do (name, domain,
-range …), the two are equal.
+Spaces, comments and empty lines of a root mean nothing. Where a value differs only as the two clusters do (name,
+domain, range …), the two are equal.
 """
 
 from __future__ import annotations
@@ -75,13 +75,14 @@ Found = tuple[float, list[Departure]]
 def _files(a: Root, b: Root) -> Iterator[Found]:
     for path in sorted(set(a.files) | set(b.files)):
         one, other = a.files.get(path), b.files.get(path)
-        left, right = meant(one or ""), meant(other or "")
-        texts = [[text for _, text in side] for side in (left, right)]
-        if (one is None) == (other is None) and texts[0] == texts[1]:
-            yield 1.0, []
-            continue
-        share = alike(*("\n".join(side).encode() for side in texts)) if one is not None and other is not None else 0.0
-        yield share, list(_hunks(path, left, right, one is None, other is None))
+        if one is None or other is None:
+            yield 0.0, [_alone(path, "added" if one is None else "removed")]
+        else:
+            left, right = meant(one), meant(other)
+            yield (
+                alike(*("\n".join(text for _, text in side).encode() for side in (left, right))),
+                list(_hunks(path, left, right)),
+            )
 
 
 def meant(text: str) -> list[tuple[int, str]]:
@@ -90,16 +91,17 @@ def meant(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in lines if line and not line.startswith(COMMENT)]
 
 
-def _hunks(
-    path: str, left: Sequence[tuple[int, str]], right: Sequence[tuple[int, str]], new: bool, gone: bool  # noqa: FBT001
-) -> Iterator[Departure]:
-    key = ObjectKey("", "file", "", f"terraform/{path}")
-    if new or gone:
-        side = Origin(f"terraform/{path}", 1)
-        change: Change = "added" if new else "removed"
-        origins = (Origin(), side) if new else (side, Origin())
-        yield Departure("terraform", key, "", change, "", "", "unexpected", NOTHING_SAYS_WHY, *origins)
-        return
+def _alone(path: str, change: Change) -> Departure:
+    origins = (Origin(), Origin(f"terraform/{path}", 1))
+    origins = origins if change == "added" else origins[::-1]
+    return Departure("terraform", _file(path), "", change, "", "", "unexpected", NOTHING_SAYS_WHY, *origins)
+
+
+def _file(path: str) -> ObjectKey:
+    return ObjectKey("", "file", "", f"terraform/{path}")
+
+
+def _hunks(path: str, left: Sequence[tuple[int, str]], right: Sequence[tuple[int, str]]) -> Iterator[Departure]:
     texts = [text for _, text in left], [text for _, text in right]
     matcher = difflib.SequenceMatcher(None, *texts, autojunk=False)
     for tag, start, end, begin, stop in matcher.get_opcodes():
@@ -107,7 +109,7 @@ def _hunks(
             one, other = left[start:end], right[begin:stop]
             place = f"line {(one or other)[0][0]}"
             yield Departure(
-                "terraform", key, place, _change(one, other), _joined(one), _joined(other), "unexpected",
+                "terraform", _file(path), place, _change(one, other), _joined(one), _joined(other), "unexpected",
                 NOTHING_SAYS_WHY, _at(path, one), _at(path, other),
             )  # fmt: skip
 
@@ -209,4 +211,3 @@ def _setting(
 def _override(path: str, overrides: Mapping[str, str]) -> str:
     """The override that gave the value at `path`, or a part above it."""
     return next((key for key in overrides if path == key or path.startswith((f"{key}.", f"{key}["))), "")
-

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from karrots.diff.sides import Setting
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+WHOLE = "the whole object"
 LONGEST = 2_000  # characters of a value
 LONGEST_LINES = 40
 ONE_LINE = 60
@@ -30,7 +31,7 @@ def text(found: Difference, columns: int | None) -> str:
         parts += ["\n", found.patch]
     parts += _settings("overrides", found.overrides)
     parts += _settings("identity (always differs)", found.identity)
-    return "".join(parts)
+    return clean("".join(parts))
 
 
 def many(found: Differences, columns: int | None, *, stat: bool = False) -> str:
@@ -51,7 +52,7 @@ def headline(found: Difference) -> str:
     said = [content] if "content" in found.levels or not found.scores else []
     compared = [each for each in found.scores if each.compared]
     said += [f"zero-diff {percent(found.percent)}"] if compared else []
-    return f"{found.a.label} → {found.b.label}: {', '.join(said) or 'nothing could be compared'}\n"
+    return _line(f"{found.a.label} → {found.b.label}: {', '.join(said) or 'nothing could be compared'}")
 
 
 def percent(value: float) -> str:
@@ -85,7 +86,7 @@ def summary(found: Difference, columns: int | None) -> str:
     rows = [(each.level, str(each.key), each.risk or "-", _counts(each)) for each in told]
     listing = ["\n", table(("LEVEL", "OBJECT", "RISK", "DIFFERENCES"), rows, width=columns)] if rows else []
     patch = ["\n", found.patch] if found.patch else []
-    return "".join([headline(found), *_scores(found, columns), *_troubles(found), *listing, *patch])
+    return clean("".join([headline(found), *_scores(found, columns), *_troubles(found), *listing, *patch]))
 
 
 def _counts(group: Group) -> str:
@@ -104,14 +105,10 @@ def _level(found: Difference, level: str) -> Iterator[str]:
 
 
 def _departure(each: Departure, labels: tuple[str, str]) -> Iterator[str]:
-    yield _line(f"    {SIGNS[each.change]} {each.path or whole(each)}{_risk(each)}")
+    yield _line(f"    {SIGNS[each.change]} {each.path or WHOLE}{_risk(each)}")
     yield from (_line(f"        {line}") for line in values(each))
     yield _line(f"        {each.classed}: {each.reason}" if each.reason else f"        {each.classed}")
     yield from (_line(f"        {line}") for line in places(each, labels))
-
-
-def whole(each: Departure) -> str:
-    return "the whole object"
 
 
 def _risk(each: Departure) -> str:
@@ -168,7 +165,10 @@ def place(origin: Origin) -> str:
 
 def names(found: Difference) -> list[str]:
     """One word a difference, for scripts."""
-    return [*(file.path for file in found.files), *(str(g.key) for g in groups(found.departures) if g.level != "content")]
+    return [
+        *(file.path for file in found.files),
+        *(str(g.key) for g in groups(found.departures) if g.level != "content"),
+    ]
 
 
 def _settings(title: str, settings: Sequence[Setting]) -> list[str]:
@@ -182,4 +182,5 @@ def _settings(title: str, settings: Sequence[Setting]) -> list[str]:
 
 
 def _line(text: str) -> str:
-    return " ".join(clean(text).split("\n")).rstrip() + "\n"
+    """One line, whatever breaks it."""
+    return " ".join(clean(text).splitlines()).rstrip() + "\n"

@@ -14,7 +14,7 @@ from karrots.diff.covered import covered
 from karrots.diff.document import Difference, Differences, Side, Trouble, ordered, score_of, troubles_of
 from karrots.diff.model import LEVELS, LevelResult, Problem, Score
 from karrots.diff.sides import File, compare
-from karrots.errors import KarrotsError, UsageError
+from karrots.errors import KarrotsError
 from karrots.fleet.workspace import Workspace
 from karrots.ops.diff_sides import fork, specification, subject
 from karrots.steps.content import REGULAR_MODES
@@ -64,7 +64,7 @@ class Pair:
         results = [self._level(level) for level in LEVELS if level in self.options.levels]
         departures = tuple(ordered(departure for each in results for departure in each.departures))
         self.options.around.find(departures)
-        a, b, repo = self.a.side, self.b.side, self.workspace.repo
+        a, b, _repo = self.a.side, self.b.side, self.workspace.repo
         return Difference(
             a=a,
             b=b,

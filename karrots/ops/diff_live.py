@@ -113,7 +113,7 @@ def _side(own: Standing, other: Standing) -> Side:
 
 
 def objects(own: Standing, other: Standing, problems: list[Problem]) -> Iterator[dict[str, Any]]:
-    """Each kind in a version that both serve, where there is one; what may not be read is told, and left out of both."""
+    """Each kind in a version that both serve, where there is one; what may not be read is told."""
     for name, kind in own.kinds.items():
         there = other.kinds.get(name)
         shared = [version for version in kind.versions if there is None or version in there.versions]
@@ -136,5 +136,7 @@ def _listed(standing: Standing, kind: Kind, version: str, problems: list[Problem
 def _refused(standing: Standing, kind: Kind, error: ApiRefused) -> Problem:
     what = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
     if error.status == FORBIDDEN:
-        return Problem(standing.label, f"no right to list {what}", hint=f"kubectl auth can-i list {what} --all-namespaces")
+        return Problem(
+            standing.label, f"no right to list {what}", hint=f"kubectl auth can-i list {what} --all-namespaces"
+        )
     return Problem(standing.label, f"{what} cannot be listed: {error.why or error.message}")

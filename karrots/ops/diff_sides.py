@@ -106,8 +106,9 @@ def _plain(directory: str) -> bool:
 
 def not_found(workspace: Workspace, word: str) -> NotFound:
     names = [record.name for record in workspace.known.records()]
-    folders = [name for name in workspace.repo.names("HEAD:clusters") if name not in names]
-    near = get_close_matches(word, [*names, *folders, *(f"clusters/{folder}" for folder in folders)], 1)
+    folders = list(workspace.repo.names("HEAD:clusters"))
+    known = dict.fromkeys([*names, *folders, *(f"clusters/{folder}" for folder in folders)])
+    near = get_close_matches(word, known, 1)
     why = f"did you mean '{near[0]}'?" if near else ""
     return NotFound(f"{quoted(word)} is no cluster, no cluster directory and no git ref", why=why, hint="karrots ls")
 
@@ -128,7 +129,7 @@ def specification(found: Subject, files: Mapping[str, bytes]) -> ClusterSpec:
 def fork(workspace: Workspace, a: Subject, b: Subject) -> str:
     """The commit that both come from: the record's own fork point before what git says; '' where there is none."""
     for child, parent in ((a.record, b.record), (b.record, a.record)):
-        if child and parent and child.parent and child.parent.id == parent.id and child.parent.commit:
-            if workspace.repo.resolve(child.parent.commit):
-                return child.parent.commit
+        left = child.parent if child else None
+        if left and parent and left.id == parent.id and workspace.repo.resolve(left.commit):
+            return left.commit
     return (workspace.repo.merge_base(a.commit, b.commit) or "") if a.commit and b.commit else ""

@@ -65,9 +65,7 @@ def _values(text: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _identity(
-    workspace: Workspace, found: Subject, spec: ClusterSpec, problems: list[Problem]
-) -> Mapping[str, Any]:
+def _identity(workspace: Workspace, found: Subject, spec: ClusterSpec, problems: list[Problem]) -> Mapping[str, Any]:
     """In a cloud some of it is the cloud's word; where that cannot be had, the rest is compared."""
     assert found.record is not None  # noqa: S101
     try:

@@ -145,7 +145,9 @@ def test_two_providers_stand_apart(fleet: Fleet, karrots: CommandLine) -> None:
     fleet.edit("clusters/qa/cluster.yaml", "provider: local", "provider: eks")
     fleet.git("switch", "--quiet", "main")
     fleet.known("far", branch="cloud", provider="eks", region="eu-central-1", account="123456789012")
-    found = karrots("diff", "qa", "far", "--level", "rendered", "--level", "terraform", "-o", "json", cwd=fleet.qa).document
+    found = karrots(
+        "diff", "qa", "far", "--level", "rendered", "--level", "terraform", "-o", "json", cwd=fleet.qa
+    ).document
     assert scores(found) == {"rendered": 100.0, "terraform": 100.0}
     (trouble,) = found["troubles"]
     assert "'qa' is on local and 'far' on eks" in trouble["message"]
@@ -161,7 +163,6 @@ def test_two_providers_stand_apart(fleet: Fleet, karrots: CommandLine) -> None:
         (("--level", "lively"), "'lively' is not one of 'content', 'rendered', 'terraform', 'live'"),
         (("--fail-under", "101"), "101"),
         (("--fail-under", "nan"), "it is not a number"),
-        (("-o", "pdf"), "'pdf' is not one of"),
     ],
 )
 def test_words_that_do_not_fit(words: tuple[str, ...], said: str, refused: Refusal, fleet: Fleet) -> None:
@@ -175,6 +176,7 @@ def test_one_side_alone_is_none(refused: Refusal) -> None:
 
 def test_pages_are_forms_of_this_verb_alone(fleet: Fleet, karrots: CommandLine) -> None:
     assert "is not one of" in karrots("ls", "-o", "html", cwd=fleet.qa, expect=ExitCode.USAGE).err
+    assert "'pdf' is not one of" in karrots("diff", "a", "b", "-o", "pdf", cwd=fleet.qa, expect=ExitCode.USAGE).err
 
 
 def test_a_score_below_the_bound_fails(changed: Fleet, karrots: CommandLine) -> None:
@@ -187,7 +189,7 @@ def test_the_summary_has_no_text_of_files(changed: Fleet, karrots: CommandLine) 
     told = karrots("diff", "qa", "story", "--stat", cwd=changed.qa).out
     assert "@@" not in told
     assert "flux/apps/hello/deployment.yaml" in told
-    assert "rendered  Deployment.apps/hello/hello  -     1 unexpected\n" in told
+    assert re.search(r"^rendered +Deployment.apps/hello/hello +- +1 unexpected$", told, re.MULTILINE)
 
 
 def test_a_page_and_a_comment(changed: Fleet, karrots: CommandLine) -> None:
@@ -220,9 +222,14 @@ def test_a_secret_that_somebody_committed_is_in_no_form(peopled: Fleet, karrots:
     }
     kustomization = (peopled.root / f"{folder}/kustomization.yaml").read_text()
     generator = "secretGenerator:\n  - name: three\n    literals: [pin=" + SECRET + "]\n    envs: [tls.env]\n"
-    files[f"{folder}/kustomization.yaml"] = kustomization.replace("resources:", "resources:\n  - one.yaml\n  - two.yaml") + generator
+    files[f"{folder}/kustomization.yaml"] = (
+        kustomization.replace("resources:", "resources:\n  - one.yaml\n  - two.yaml") + generator
+    )
     peopled.commit(files)
-    changes = {path: text.replace(SECRET, "another-Value").replace(coded, "YW5vdGhlci1WYWx1ZQ==") for path, text in files.items()}
+    changes = {
+        path: text.replace(SECRET, "another-Value").replace(coded, "YW5vdGhlci1WYWx1ZQ==")
+        for path, text in files.items()
+    }
     peopled.git("branch", "--quiet", "before")
     peopled.commit(changes)
     peopled.git("switch", "--quiet", "main")
@@ -241,11 +248,11 @@ def test_binary_large_and_wrongly_encoded_files(peopled: Fleet, karrots: Command
     folder = peopled.qa / "flux" / "apps"
     (folder / "logo.png").write_bytes(bytes(range(256)) * 40)
     (folder / "latin.yaml").write_bytes(b"name: na\xefve\n")
-    (folder / "large.txt").write_text("".join(f"line {number}\n" for number in range(150_000)))
+    (folder / "large.txt").write_text("".join(f"line {number:60}\n" for number in range(17_000)))
     peopled.git("add", "--all")
     peopled.git("commit", "--quiet", "--message", "Odd files")
     peopled.git("switch", "--quiet", "main")
-    for form in FORMS:
+    for form in ("text", "json", "markdown", "html"):
         assert "logo.png" in karrots("diff", "qa", "story", "-o", form, cwd=peopled.qa).out
 
 
@@ -305,8 +312,6 @@ def of(server: ApiServer, plural: str) -> Served:
     return next(each for each in server.kinds if each.plural == plural)
 
 
-
-
 def test_two_that_run_the_same_are_the_same(look: Callable[..., dict[str, Any]]) -> None:
     found = look()
     assert found["troubles"] == []
@@ -360,9 +365,7 @@ def test_pages_are_read_to_their_end(live: Live, look: Callable[..., dict[str, A
     assert found["scores"][0]["total"] == 1204
 
 
-def test_a_side_that_does_not_answer_leaves_the_other_levels(
-    live: Live, peopled: Fleet, karrots: CommandLine
-) -> None:
+def test_a_side_that_does_not_answer_leaves_the_other_levels(live: Live, peopled: Fleet, karrots: CommandLine) -> None:
     live["story"].address = "http://127.0.0.1:9"
     words = ("diff", "qa", "story", "--level", "live", "--level", "content")
     found = karrots(*words, "-o", "json", cwd=peopled.qa).document
@@ -394,9 +397,14 @@ def test_no_value_of_a_secret_in_any_form(live: Live, peopled: Fleet, karrots: C
     import base64
 
     (login,) = of(live["story"], "secrets").objects
-    login["data"] = {"password": base64.b64encode(b"swordfish-77").decode(), "user": base64.b64encode(b"root-admin").decode()}
+    login["data"] = {
+        "password": base64.b64encode(b"swordfish-77").decode(),
+        "user": base64.b64encode(b"root-admin").decode(),
+    }
     (front,) = of(live["story"], "deployments").objects
-    front["spec"]["template"] = {"spec": {"containers": [{"name": "front", "env": [{"name": "PW", "value": "swordfish-77"}]}]}}
+    front["spec"]["template"] = {
+        "spec": {"containers": [{"name": "front", "env": [{"name": "PW", "value": "swordfish-77"}]}]}
+    }
     for form in FORMS:
         out = karrots("diff", "qa", "story", "--level", "live", "-o", form, cwd=peopled.qa).out
         for value in ("swordfish-77", "root-admin", SECRET):

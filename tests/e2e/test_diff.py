@@ -58,7 +58,9 @@ def planted(world: World) -> World:
     world.kubectl(*shop, "delete", "poddisruptionbudget", "front")
     world.kubectl(*shop, "patch", "service", "front", "--type=merge", "-p", '{"spec":{"type":"LoadBalancer"}}')
     edited = json.dumps({"spec": {"limits": [{"type": "Container", "default": {"memory": "1Gi"}}]}})
-    world.kubectl(*shop, "patch", "limitrange", "container-defaults", "--type=merge", "-p", edited, "--field-manager=kubectl-edit")
+    world.kubectl(
+        *shop, "patch", "limitrange", "container-defaults", "--type=merge", "-p", edited, "--field-manager=kubectl-edit"
+    )
     world.kubectl(COPY, "create", "namespace", "extra")
     return world
 
@@ -70,7 +72,9 @@ def departures(planted: World) -> list[dict[str, Any]]:
 
 
 def pick(departures: list[dict[str, Any]], level: str, kind: str, name: str, path: str = "") -> list[dict[str, Any]]:
-    of = [each for each in departures if (each["level"], each["key"]["kind"], each["key"]["name"]) == (level, kind, name)]
+    of = [
+        each for each in departures if (each["level"], each["key"]["kind"], each["key"]["name"]) == (level, kind, name)
+    ]
     return [each for each in of if each["path"].startswith(path)]
 
 
@@ -106,7 +110,9 @@ def test_each_is_found_classed_and_located(
 
 
 def test_what_is_risky_is_told(departures: list[dict[str, Any]]) -> None:
-    risks = {(each["level"], each["key"]["kind"], each["key"]["name"]): each["risk"] for each in departures if each["risk"]}
+    risks = {
+        (each["level"], each["key"]["kind"], each["key"]["name"]): each["risk"] for each in departures if each["risk"]
+    }
     assert risks["live", "PodDisruptionBudget", "front"] == "deletes"
     assert risks["live", "Service", "front"] == "exposes"
     assert risks["rendered", "Role", "read-settings"] == "opens"

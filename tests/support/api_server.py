@@ -91,7 +91,11 @@ class ApiServer:
             versions = sorted({version for served in kinds for version in served.versions})
             preferred = kinds[0].versions[0]
             told.append(
-                {"name": group, "versions": [{"version": v} for v in versions], "preferredVersion": {"version": preferred}}
+                {
+                    "name": group,
+                    "versions": [{"version": v} for v in versions],
+                    "preferredVersion": {"version": preferred},
+                }
             )
         return {"kind": "APIGroupList", "groups": told}
 
@@ -101,7 +105,12 @@ class ApiServer:
         resources: list[Object] = []
         for served in listed:
             resources.append(
-                {"name": served.plural, "kind": served.kind, "namespaced": served.namespaced, "verbs": list(served.verbs)}
+                {
+                    "name": served.plural,
+                    "kind": served.kind,
+                    "namespaced": served.namespaced,
+                    "verbs": list(served.verbs),
+                }
             )
             resources.append({"name": f"{served.plural}/status", "kind": served.kind, "verbs": ["get", "list"]})
         return {"kind": "APIResourceList", "resources": resources}

@@ -8,6 +8,7 @@ from karrots.diff.document import Difference, LevelScore, Side, Trouble, ordered
 from karrots.diff.model import Departure, ObjectKey, Origin
 from karrots.diff.sides import File, Setting
 
+UNEXPLAINED = "nothing says that it should differ"
 FRONT = ObjectKey("apps", "Deployment", "shop", "front")
 SETTINGS = ObjectKey("", "ConfigMap", "shop", "front-settings")
 EDGE = ObjectKey("", "Service", "shop", "edge")
@@ -26,12 +27,12 @@ index 1111111..2222222 100644
 
 IMAGE = Departure(
     "rendered", FRONT, "spec.template.spec.containers[name=front].image", "changed", "shop/front:1.5.0",
-    "shop/front:1.6.0", "unexpected", "nothing says that it should differ",
+    "shop/front:1.6.0", "unexpected", UNEXPLAINED,
     Origin("flux/apps/front/deployment.yaml", 14, "flux-system/apps"),
     Origin("flux/apps/front/deployment.yaml", 15, "flux-system/apps"), whose="theirs",
 )  # fmt: skip
 REPLICAS = Departure(
-    "live", FRONT, "spec.replicas", "changed", "2", "5", "unexpected", "nothing says that it should differ",
+    "live", FRONT, "spec.replicas", "changed", "2", "5", "unexpected", UNEXPLAINED,
     Origin(kustomization="flux-system/apps"), Origin(kustomization="flux-system/apps", manager="kubectl-scale"),
 )  # fmt: skip
 LEVEL = Departure(
@@ -39,15 +40,22 @@ LEVEL = Departure(
     origin_b=Origin(override="variables.log_level"),
 )  # fmt: skip
 OPENED = Departure(
-    "rendered", EDGE, "spec.type", "changed", "ClusterIP", "LoadBalancer", "unexpected", "nothing says that it should differ",
+    "rendered", EDGE, "spec.type", "changed", "ClusterIP", "LoadBalancer", "unexpected", UNEXPLAINED,
     risk="exposes", risk_reason="it is reached from outside",
 )  # fmt: skip
 GONE = Departure(
-    "live", EDGE, "", "removed", str(EDGE), "", "unexpected", "nothing says that it should differ",
+    "live", EDGE, "", "removed", str(EDGE), "", "unexpected", UNEXPLAINED,
     risk="deletes", risk_reason="it goes",
 )  # fmt: skip
 LINES = Departure(
-    "rendered", SETTINGS, "data.nginx", "changed", "a\nb\nc", "a\nB\nc", "unexpected", "nothing says that it should differ"
+    "rendered",
+    SETTINGS,
+    "data.nginx",
+    "changed",
+    "a\nb\nc",
+    "a\nB\nc",
+    "unexpected",
+    UNEXPLAINED,
 )
 
 A = Side("qa", "main", "clusters/qa", "1" * 40, "qa", {"cluster_name": "qa"})
@@ -79,7 +87,7 @@ def same() -> Difference:
 
 # Texts that would be something else than text in one of the forms.
 HOSTILE = (
-    "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "'); alert(1); //", "</style></script><b>",
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'); alert(1); //", "</style></script><b>",
     "`code` ```fence```", "| cell | cell |", "@someone #1 [link](https://example.com)", "</details><h1>out</h1>",
     "\x1b[2J\x1b]0;title\x07", "\u202eback", "{{ 7 * 7 }}{% raw %}", "&lt;b&gt;", "a\r\nb\u2028c", "--><!--",
 )  # fmt: skip
@@ -88,7 +96,9 @@ HOSTILE = (
 def hostile(text: str) -> Difference:
     key = ObjectKey(text, text, text, text)
     origin = Origin(text, 3, text, text, text, text)
-    said = Departure("rendered", key, text, "changed", text, f"{text}!", "unexpected", text, origin, origin, "opens", text)
+    said = Departure(
+        "rendered", key, text, "changed", text, f"{text}!", "unexpected", text, origin, origin, "opens", text
+    )
     found = difference(said, replace(said, level="live", path="", change="added"))
     trouble = Trouble("live", text, text, text, 7, text)
     setting = Setting(text, text, text)
