@@ -23,7 +23,8 @@ CONTROLLERS = frozenset({
 _MADE = {
     ("", "Event"): "events come and go", ("events.k8s.io", "Event"): "events come and go",
     ("coordination.k8s.io", "Lease"): "a lease is renewed all the time",
-    ("", "Endpoints"): "made from a Service's pods", ("discovery.k8s.io", "EndpointSlice"): "made from a Service's pods",
+    ("", "Endpoints"): "made from a Service's pods",
+    ("discovery.k8s.io", "EndpointSlice"): "made from a Service's pods",
     ("", "Node"): "a computer of the cluster", ("storage.k8s.io", "CSINode"): "describes a node",
     ("apps", "ControllerRevision"): "a controller's own history", ("metrics.k8s.io", "PodMetrics"): "a measurement",
     ("storage.k8s.io", "VolumeAttachment"): "says where a volume is attached",

@@ -167,8 +167,8 @@ class _Comparison:
         self.total += 1
         kind = Kind(item.key.group, item.key.kind)
         value = self._read(item, kind, (self.a, self.b)[side]) or {}
-        values = (ABSENT, value) if side else (value, ABSENT)
-        found = Difference((), *values, (), ())
+        values: tuple[Any, Any] = (ABSENT, value) if side else (value, ABSENT)
+        found = Difference((), values[0], values[1], (), ())
         outlines = ({}, _outline(value)) if side else (_outline(value), {})
         origin = item.origin()
         here = (NOWHERE, origin) if side else (origin, NOWHERE)

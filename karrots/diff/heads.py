@@ -125,10 +125,9 @@ def full(document: Document) -> Document:
         found = parsed(document.chunk, document.source)
     except yaml_file.YamlProblem as problem:
         line = document.chunk.first + (problem.line or 1)
-        raise yaml_file.YamlProblem(problem.problem, source=document.source, line=line, column=problem.column) from problem
+        raise yaml_file.YamlProblem(problem.problem, source=document.source, line=line) from problem
     if len(found) != 1:
-        problem = yaml_file.YamlProblem("it holds no object", source=document.source, line=document.chunk.first + 1)
-        raise problem
+        raise yaml_file.YamlProblem("it holds no object", source=document.source, line=document.chunk.first + 1)
     return found[0]
 
 

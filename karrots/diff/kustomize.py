@@ -1,8 +1,8 @@
 """What kustomization files do to the objects that pass through them.
 
-Each change knows by an object's head whether it concerns it, so that objects nobody changes are never read. What is not
-followed (replacements, plugins, remote bases) is named in `NOT_FOLLOWED`; references to names with a prefix stay as they
-are written, on both sides alike.
+Each change knows by an object's head whether it concerns it, so that objects nobody changes are never read. What is
+not followed (replacements, plugins, remote bases) is named in `NOT_FOLLOWED`; references to names with a prefix stay as
+they are written, on both sides alike.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     Value = dict[str, Any]
 
-NOT_FOLLOWED = ("replacements", "vars", "generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator")
+NOT_FOLLOWED = (
+    "replacements", "vars", "generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator",
+)  # fmt: skip
 # Kinds without a namespace; of others it is only known that they may have one.
 CLUSTER_WIDE = frozenset({
     "Namespace", "Node", "PersistentVolume", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
@@ -120,7 +122,8 @@ class Kustomizations:
 
     def _patches(self, layer: Layer, value: Value) -> Iterator[Change]:
         for at, reference in enumerate(_list(value.get("patchesStrategicMerge"))):
-            yield from self._patch(layer, {"patch" if "\n" in str(reference) else "path": reference}, "patchesStrategicMerge", at)
+            patch = {"patch" if "\n" in str(reference) else "path": reference}
+            yield from self._patch(layer, patch, "patchesStrategicMerge", at)
         for key in ("patches", "patchesJson6902"):
             for at, patch in enumerate(_list(value.get(key))):
                 if isinstance(patch, dict):
@@ -184,7 +187,7 @@ def _json_change(operations: list[Any], target: Any, path: str, line: int, troub
 
 
 def _of_patch(patch: Value) -> Callable[[Head], bool]:
-    metadata = patch.get("metadata") if isinstance(patch.get("metadata"), dict) else {}
+    metadata = _map(patch.get("metadata"))
     group = str(patch.get("apiVersion", "")).rpartition("/")[0]
     name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace") or "")
 
@@ -200,8 +203,8 @@ def _target(target: Any) -> Callable[[Head], bool]:
     wanted = target if isinstance(target, dict) else {}
     patterns = {key: re.compile(str(wanted[key])) for key in ("name", "namespace") if wanted.get(key)}
     exact = {key: str(wanted[key]) for key in ("group", "version", "kind") if wanted.get(key)}
-    selectors = {key: str(wanted[f"{word}Selector"]) for key, word in (("labels", "label"), ("annotations", "annotation"))
-                 if wanted.get(f"{word}Selector")}  # fmt: skip
+    words = (("labels", "labelSelector"), ("annotations", "annotationSelector"))
+    selectors = {key: str(wanted[word]) for key, word in words if wanted.get(word)}
 
     def concerns(head: Head) -> bool:
         if any(re.fullmatch(text, str(getattr(head, key))) is None for key, text in exact.items()):
@@ -281,7 +284,8 @@ def _labels(value: Value, path: str) -> Iterator[Change]:
         pairs = _map(_map(entry).get("pairs"))
         if pairs:
             selectors = bool(entry.get("includeSelectors"))
-            yield _labelled(pairs, path, selectors=selectors, templates=selectors or bool(entry.get("includeTemplates")))
+            templates = selectors or bool(entry.get("includeTemplates"))
+            yield _labelled(pairs, path, selectors=selectors, templates=templates)
     annotations = _map(value.get("commonAnnotations"))
     if annotations:
         yield Change(_said("annotations", annotations), _any, lambda each: _annotated(each, annotations), path, 1)
@@ -299,7 +303,7 @@ def _labelled(pairs: Mapping[str, Any], path: str, *, selectors: bool, templates
 
 
 def _selected(value: Value, kind: Kind, pairs: Mapping[str, Any]) -> Value:
-    """api/konfig/builtinpluginconsts/commonlabels.go: made where a workload must have one, else only when it is there."""
+    """Made where one is needed, else only when it is there (api/konfig/builtinpluginconsts/commonlabels.go)."""
     if kind.name in {"Deployment", "ReplicaSet", "DaemonSet", "StatefulSet"}:
         return _added(value, ("spec", "selector", "matchLabels"), pairs)
     spec = _map(value.get("spec"))
@@ -341,7 +345,7 @@ def _runs(head: Head) -> bool:
 
 
 def _imaged(value: Any, entry: Mapping[str, Any]) -> Any:
-    """kustomize looks for containers at any depth."""
+    """Containers are looked for at any depth."""
     if isinstance(value, list):
         return [_imaged(part, entry) for part in value]
     if not isinstance(value, dict):
@@ -393,9 +397,11 @@ def generated(tree: Heads, layer: Layer) -> Iterator[tuple[Value, str, int]]:
 
 def _generated(tree: Heads, folder: str, entry: Mapping[str, Any], kind: str, everywhere: Mapping[str, Any]) -> Value:
     options = {**everywhere, **_map(entry.get("options"))}
-    metadata = {"name": str(entry.get("name", "")), **({"namespace": entry["namespace"]} if entry.get("namespace") else {})}
+    metadata = {"name": str(entry.get("name", ""))}
+    if entry.get("namespace"):
+        metadata["namespace"] = entry["namespace"]
     data = dict(_data(tree, folder, entry))
-    made: Value = {"apiVersion": "v1", "kind": kind, "metadata": metadata}
+    made: Value = {"apiVersion": "v1", "kind": kind, "metadata": dict[str, Any](metadata)}
     for key in ("labels", "annotations"):
         if _map(options.get(key)):
             made["metadata"][key] = dict(options[key])

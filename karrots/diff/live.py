@@ -129,5 +129,3 @@ def _depth(fields: Any, path: Sequence[str | int]) -> int:
         return 1 + _depth(fields[f"f:{step}"], rest) if f"f:{step}" in fields else 0
     found = [1 + _depth(part, rest) for name, part in fields.items() if name[:2] in {"k:", "v:", "i:"}]
     return max(found, default=0)
-
-

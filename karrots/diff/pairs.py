@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from karrots.diff.canonical import canonical
+from karrots.diff.quantities import quantity
 from karrots.diff.shapes import ABSENT, Kind, key_of
 from karrots.diff.tokens import Tokens, plain
 
@@ -82,6 +83,8 @@ class Pair:
         return plain(a) == plain(b) or self.tokens[0].of(a) == self.tokens[1].of(b)
 
     def _maps(self, a: Mapping[str, Any], b: Mapping[str, Any], spot: _Spot) -> Iterator[Difference]:
+        if spot.path[-1:] == ("resources",):
+            a, b = _asked(a, b), _asked(b, a)
         partners = self._partners(a, b)
         taken = set(partners.values())
         for key in sorted({*a, *(each for each in b if each not in taken)}):
@@ -175,6 +178,24 @@ class Pair:
         return next(self._values(a, b, spot.item("0", None, None)), None) is not None
 
 
+def _asked(resources: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without requests that only say what is limited, which is what not saying them means, where `other` has none.
+
+    https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
+    """
+    limits, requests = resources.get("limits"), resources.get("requests")
+    if not isinstance(limits, dict) or not isinstance(requests, dict):
+        return resources
+    there = other.get("requests")
+    said = there if isinstance(there, dict) else {}
+    kept = {key: part for key, part in requests.items() if key in said or not _means(part, limits.get(key))}
+    return {**resources, "requests": kept}
+
+
+def _means(a: Any, b: Any) -> bool:
+    return a == b or (quantity(a) is not None and quantity(a) == quantity(b))
+
+
 def _read(value: Any) -> Any:
     return plain(value) if isinstance(value, str) else value
 
@@ -198,7 +219,8 @@ def _keyed(items: Sequence[Any], key: Key | None, tokens: Tokens) -> dict[str, i
         parts = key_of(item, key) if key is not None else None
         if key is None or parts is None:
             return None
-        label = ",".join(f"{name}={_written(part, tokens)}" for name, part in zip(key, parts, strict=True) if part is not None)
+        named = zip(key, parts, strict=True)
+        label = ",".join(f"{name}={_written(part, tokens)}" for name, part in named if part is not None)
         if label in found:
             return None
         found[label] = at
@@ -224,4 +246,6 @@ def _without(items: Sequence[str], others: Counter[str]) -> list[int]:
 def _label(text: str) -> str:
     """An item of a set by what it is: a text without its quotes, something longer cut."""
     bare = text[1:-1] if text.startswith('"') else text
-    return bare if len(bare) <= LONGEST_LABEL else f"{bare[:LONGEST_LABEL]}…{blake2b(bare.encode(), digest_size=3).hexdigest()}"
+    if len(bare) <= LONGEST_LABEL:
+        return bare
+    return f"{bare[:LONGEST_LABEL]}…{blake2b(bare.encode(), digest_size=3).hexdigest()}"

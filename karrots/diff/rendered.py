@@ -1,7 +1,7 @@
 """The rendered level: every Flux Kustomization of a cluster directory built as Flux builds it, as items.
 
-The walk is lint's own. An item's digest is of the text it is written in and of all that is done to it, so what two sides
-have the same is never read.
+The walk is lint's own. An item's digest is of the text it is written in and of all that is done to it, so what two
+sides have the same is never read.
 """
 
 from __future__ import annotations
@@ -262,14 +262,18 @@ class _Rendering:
             if isinstance(patch, dict) and isinstance(patch.get("patch"), str):
                 line = heads.line_of(owner.document, (*owner.at, "spec", "patches", at))
                 yield from self.kustomizations.patch_changes(patch["patch"], patch.get("target"), owner.path, line)
-        said = {key: owner.spec(key) for key in ("namePrefix", "nameSuffix")} | {"namespace": owner.spec("targetNamespace")}
+        said = {key: owner.spec(key) for key in ("namePrefix", "nameSuffix")} | {
+            "namespace": owner.spec("targetNamespace")
+        }
         yield from kustomize.named_changes(said, owner.path)
         common = owner.spec("commonMetadata") or {}
         numbers: Value = {"images": owner.spec("images")}
         if isinstance(common, dict):
             pairs = common.get("labels")
             numbers |= {"labels": [{"pairs": pairs}] if pairs else None}
-        yield from kustomize.other_changes(numbers, owner.path, common.get("annotations") if isinstance(common, dict) else None)
+        yield from kustomize.other_changes(
+            numbers, owner.path, common.get("annotations") if isinstance(common, dict) else None
+        )
 
     def _values(self, scope: Scope) -> Values | None:
         if not scope.substitutes:
@@ -324,7 +328,7 @@ def _merged(written: Sequence[_Written]) -> Iterator[_Written]:
     """A generator may add to, or replace, what one further in has made."""
     by_key: dict[ObjectKey, int] = {}
     kept: list[_Written] = []
-    for each in sorted(written, key=lambda one: _depth(one)):
+    for each in sorted(written, key=_depth):
         behaves = str((each.found.value.get("metadata") or {}).get("karrots") or "")
         at = by_key.get(each.key) if behaves else None
         if at is not None:
@@ -367,7 +371,9 @@ def _key(value: Mapping[str, Any], release: Mapping[str, Any]) -> ObjectKey:
     home = spec.get("targetNamespace") or (release.get("metadata") or {}).get("namespace") or ""
     kind = str(value.get("kind", ""))
     namespace = "" if kind in CLUSTER_WIDE else plain(str(metadata.get("namespace") or home))
-    return ObjectKey(str(value.get("apiVersion", "")).rpartition("/")[0], kind, namespace, plain(str(metadata.get("name", ""))))
+    return ObjectKey(
+        str(value.get("apiVersion", "")).rpartition("/")[0], kind, namespace, plain(str(metadata.get("name", "")))
+    )
 
 
 def _label(scope: Scope) -> str:

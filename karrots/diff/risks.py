@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from karrots.diff.model import Risk
 from karrots.diff.shapes import ABSENT, POD, Field, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from karrots.diff.model import Risk
 
 
 class Found(NamedTuple):
@@ -18,8 +19,8 @@ class Found(NamedTuple):
 
 NONE = Found("", "")
 
-# Fields that an API server refuses to change, so that a new object has to take the old one's place. Each is validated as
-# such in pkg/apis/*/validation of github.com/kubernetes/kubernetes; (…, POD) stands for all of the pod.
+# Fields that an API server refuses to change, so that a new object has to take the old one's place. Each is validated
+# as such in pkg/apis/*/validation of github.com/kubernetes/kubernetes; (…, POD) stands for all of the pod.
 _FIXED: Mapping[str, tuple[Field, ...]] = {
     "Deployment": (("spec", "selector"),),
     "DaemonSet": (("spec", "selector"),),
@@ -64,7 +65,9 @@ _GUARDS = frozenset({
 })  # fmt: skip
 _GRANTS = frozenset({"Role", "ClusterRole"})
 _BINDINGS = frozenset({"RoleBinding", "ClusterRoleBinding"})
-_WAYS_IN = frozenset({"Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "Gateway", "VirtualService", "Mapping", "Host"})
+_WAYS_IN = frozenset(
+    {"Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "Gateway", "VirtualService", "Mapping", "Host"}
+)
 _HOSTS = frozenset({"host", "hosts", "hostname", "hostnames"})
 _OUTSIDE = frozenset({"LoadBalancer", "NodePort"})
 _DNS = ("external-dns.alpha.kubernetes.io/hostname", "external-dns.kubernetes.io/hostname")
@@ -205,14 +208,18 @@ def _is_weaker(a: Any, b: Any) -> bool:
 
 
 def _network_opens(kind: Kind, field: Field, path: tuple[str, ...], a: Any, b: Any) -> Found:  # noqa: ARG001
-    """More rules and peers let more in; fewer ports, selectors and kinds of policy too."""
+    """More rules let more through, and so do fewer kinds of policy and other pods."""
     if kind.name != "NetworkPolicy" or field[:1] != ("spec",):
         return NONE
     if field[1:2] == ("policyTypes",) or field[-1:] == ("except",):
         return Found("opens", "less is held back") if a is not ABSENT else NONE
     if field[1:2] in {("ingress",), ("egress",)}:
-        return Found("opens", "more, or other, traffic is let through") if b is not ABSENT or len(field) > 2 else NONE
-    return Found("opens", "other pods are chosen, and some no longer held back") if field[1:2] == ("podSelector",) else NONE
+        return Found("opens", "more, or other, traffic is let through") if b is not ABSENT else NONE
+    return (
+        Found("opens", "other pods are chosen, and some no longer held back")
+        if field[1:2] == ("podSelector",)
+        else NONE
+    )
 
 
 def _exposes(kind: Kind, field: Field, path: tuple[str, ...], a: Any, b: Any) -> Found:  # noqa: ARG001

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from karrots.diff.secrecy import APPLIED
-from karrots.diff.shapes import POD, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_CONVENTIONS = "https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md"
+    from karrots.diff.shapes import Kind
+
+_CONVENTIONS = (
+    "https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md"
+)
 _META = "https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/"
 _LABELS = "https://kubernetes.io/docs/reference/labels-annotations-taints/"
 _SERVICE = "https://kubernetes.io/docs/concepts/services-networking/service/"
@@ -175,11 +178,15 @@ def _container(container: Any) -> Any:
         kept["volumeMounts"] = [each for each in kept["volumeMounts"] if not _mounts_token(each)]
     if kept.get("imagePullPolicy") == _pull_policy(str(kept.get("image", ""))):
         kept.pop("imagePullPolicy")
-    return _with_requests(kept)
+    return kept
 
 
 def _mounts_token(mount: Any) -> bool:
-    return isinstance(mount, dict) and mount.get("mountPath") == TOKEN_FOLDER and str(mount.get("name", "")).startswith(TOKEN_VOLUME)
+    return (
+        isinstance(mount, dict)
+        and mount.get("mountPath") == TOKEN_FOLDER
+        and str(mount.get("name", "")).startswith(TOKEN_VOLUME)
+    )
 
 
 def _pull_policy(image: str) -> str:
@@ -188,13 +195,3 @@ def _pull_policy(image: str) -> str:
     if "@" in last:
         return "IfNotPresent"
     return "IfNotPresent" if ":" in last and not last.endswith(":latest") else "Always"
-
-
-def _with_requests(container: dict[str, Any]) -> dict[str, Any]:
-    """What is limited and not requested is requested as it is limited."""
-    resources = container.get("resources")
-    if isinstance(resources, dict) and isinstance(resources.get("limits"), dict):
-        asked = resources.get("requests")
-        requests = {**resources["limits"], **(asked if isinstance(asked, dict) else {})}
-        container["resources"] = {**resources, "requests": requests}
-    return container

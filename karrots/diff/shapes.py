@@ -89,7 +89,6 @@ _SETS: frozenset[Field] = frozenset({
     (POD, "containers", "securityContext", "capabilities", "drop"),
     (POD, "securityContext", "supplementalGroups"),
     (POD, "securityContext", "sysctls"),
-    ("metadata", "finalizers"),
     ("rules",),
     ("rules", "verbs"), ("rules", "apiGroups"), ("rules", "resources"), ("rules", "resourceNames"),
     ("rules", "nonResourceURLs"),
@@ -152,9 +151,11 @@ _STORAGE = "https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/storag
 _ADMISSION = "https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/admissionregistration/v1/defaults.go"
 _NETWORK = "https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/networking/v1/defaults.go"
 _SCALING = "https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/autoscaling/v2/defaults.go"
-_CRD = "https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1/defaults.go"  # noqa: E501
+_CRD = "https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1/defaults.go"
 _ACCOUNT = "https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/admission/serviceaccount/admission.go"
-_TOLERATION = "https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/admission/defaulttolerationseconds/admission.go"  # noqa: E501
+_TOLERATION = (
+    "https://github.com/kubernetes/kubernetes/blob/master/plugin/pkg/admission/defaulttolerationseconds/admission.go"
+)
 _FLUX_KUSTOMIZE = "https://fluxcd.io/flux/components/kustomize/kustomizations/"
 
 
@@ -172,7 +173,7 @@ def _defaults() -> tuple[Default, ...]:
     def of(source: str, kind: str, fields: Mapping[str, Any]) -> list[Default]:
         return [Default(kind, tuple(path.split(".")), value, source) for path, value in fields.items()]
 
-    return tuple([
+    return (
         *of(_CORE, "", {
             "POD.restartPolicy": "Always",
             "POD.dnsPolicy": "ClusterFirst",
@@ -230,7 +231,7 @@ def _defaults() -> tuple[Default, ...]:
         }),
         *of(_CORE, "Secret", {"type": "Opaque", "immutable": False}),
         *of(_CORE, "ConfigMap", {"immutable": False}),
-        *of(_CORE, "Namespace", {"spec.finalizers": ["kubernetes"]}),
+        *of(_CORE, "Namespace", {"spec": {"finalizers": ["kubernetes"]}}),
         *of(_CORE, "PersistentVolumeClaim", {"spec.volumeMode": "Filesystem"}),
         *of(_CORE, "PersistentVolume", {
             "spec.volumeMode": "Filesystem", "spec.persistentVolumeReclaimPolicy": "Retain",
@@ -301,7 +302,7 @@ def _defaults() -> tuple[Default, ...]:
         *of(_FLUX_KUSTOMIZE, "Kustomization", {"spec.force": False, "spec.suspend": False, "spec.wait": False}),
         *of(_FLUX_KUSTOMIZE, "HelmRelease", {"spec.suspend": False}),
         *of(_FLUX_KUSTOMIZE, "GitRepository", {"spec.suspend": False, "spec.timeout": "60s"}),
-    ])  # fmt: skip
+    )  # fmt: skip
 
 
 DEFAULTS = _defaults()
@@ -309,7 +310,7 @@ _DEFAULT: Mapping[tuple[str, Field], Any] = {(each.kind, each.field): each.value
 # What stands for its admission: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
 ADMITTED = {"serviceaccount": _ACCOUNT, "tolerations": _TOLERATION}
 
-# Maps that are the same empty and absent, wherever they are; other empty maps may say something (emptyDir, podSelector).
+# Maps that are the same empty and absent, wherever they are; other empty ones may say something (emptyDir).
 _MAPS = frozenset({
     "labels", "annotations", "data", "binaryData", "stringData", "matchLabels", "nodeSelector", "limits", "requests",
     "resources", "metadata", "strategy", "updateStrategy", "rollingUpdate", "status", "securityContext", "affinity",
@@ -361,7 +362,9 @@ class Kind:
         return self.group.endswith(FLUX) and field[-1:] in {("patches",), ("valuesFrom",), ("substituteFrom",)}
 
     def is_set(self, field: Field) -> bool:
-        if field in _SETS_OF.get(self.name, ()) or field[-1:] and field[-1] in _SET_ENDS:
+        if field in _SETS_OF.get(self.name, ()) or (field[-1:] and field[-1] in _SET_ENDS):
+            return True
+        if field == ("metadata", "finalizers"):
             return True
         if field[-1:] == ("values",) and len(field) > 1 and field[-2] in {"matchExpressions", "matchFields"}:
             return True

@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-
 from karrots.diff.tokens import marked
 from karrots.spec import yaml_file
 
@@ -137,5 +136,3 @@ def _read(text: str) -> Any:
         return text
     value = found[0].value if found else None
     return text if isinstance(value, dict | list) else value
-
-

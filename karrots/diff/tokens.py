@@ -37,7 +37,7 @@ class Tokens:
     """What one side is called. Values that both sides share are no identity between the two."""
 
     def __init__(self, own: Mapping[str, str], other: Mapping[str, str]) -> None:
-        differing = {value: name for name, value in reversed(own.items()) if value and other.get(name) != value}
+        differing = {value: name for name, value in reversed(list(own.items())) if value and other.get(name) != value}
         self.names = differing
         words = "|".join(re.escape(value) for value in sorted(differing, key=len, reverse=True))
         self.pattern = re.compile(f"(?<![A-Za-z0-9])(?:{words})(?![A-Za-z0-9])") if words else None

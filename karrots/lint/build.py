@@ -33,7 +33,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Object:
-    """One Kubernetes object of a manifest; `at` leads to it in a List, `through` are its kustomizations, outer first."""
+    """One Kubernetes object of a manifest; `at` leads to it in a List, `through` are kustomizations, outer first."""
 
     path: str
     document: Document
@@ -133,7 +133,7 @@ class _Collector:
                 self._kustomization(Layer(file, folder, document), namespace, through)
 
     def _may_enter(self, folder: str, through: tuple[Layer, ...]) -> bool:
-        """kustomize refuses a cycle; here it only has to end."""
+        """Kustomize refuses a cycle; here it only has to end."""
         if not self.every_way:
             return folder not in self.entered
         looping = next((layer for layer in through if layer.folder == folder), None)
@@ -141,7 +141,9 @@ class _Collector:
             last = through[-1].file
             self._report(looping.file, 1, "loop", f"is built of itself by way of '{last}', which kustomize refuses")
         elif len(self.result.layers) >= MAX_LAYERS:
-            self._report(through[-1].file, 1, "too-many", f"is one of more than {MAX_LAYERS} ways through kustomizations")
+            self._report(
+                through[-1].file, 1, "too-many", f"is one of more than {MAX_LAYERS} ways through kustomizations"
+            )
         return looping is None and len(self.result.layers) < MAX_LAYERS
 
     def _resource(self, path: str, namespace: str, through: tuple[Layer, ...]) -> None:
