@@ -203,7 +203,7 @@ class _Comparison:
         if self.level not in {"rendered", "live"}:
             return risks.NONE
         if raw.whole is not None:
-            return risks.of_object(raw.kind, *raw.whole)
+            return risks.of_object(raw.kind, raw.whole[1])
         return risks.of_setting(raw.kind, raw.found.path, _plain(raw.found.a), _plain(raw.found.b))
 
     def _shown(self, raw: _Raw) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from karrots.spec.flux_components import LABELS
 from karrots.spec.yaml_file import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 # etcd takes objects of 1.5 MiB (--max-request-bytes), and YAML is longer than JSON.
 LARGEST = 4 << 20
@@ -39,27 +39,38 @@ _ODD = re.compile(r"^(?:\{|%|<<|\?)|^\.\.\.$|^[ \t]*<<:|\t", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Chunk:
-    """One document's text, and the line of the file before which it begins."""
+    """One document of a file: where its text is, and the line of the file before which it begins.
 
-    text: str
+    The text is read again when it is asked for, as all of them together may be more than there is room for.
+    """
+
+    files: Mapping[str, bytes] = field(repr=False)
+    path: str
+    begin: int
+    end: int
     first: int
+    digest: bytes = b""
+    substitutes: bool = False
 
     @property
-    def digest(self) -> bytes:
-        return blake2b(self.text.strip().encode(), digest_size=16).digest()
+    def text(self) -> str:
+        return _text(self.files.get(self.path, b""))[self.begin : self.end]
 
 
 @dataclass(frozen=True)
 class Head(Document):
-    """A document of which `value` is the head alone."""
+    """A document of which `value` is the head alone, or the whole when there is a node."""
 
-    chunk: Chunk = field(default=Chunk("", 0), repr=False)
+    chunk: Chunk = field(default=Chunk({}, "", 0, 0, 0), repr=False)
 
-    def position(self, path: Sequence[str | int] = ()) -> tuple[int, int]:  # noqa: ARG002
-        return self.chunk.first + 1, 1
+    def position(self, path: Sequence[str | int] = ()) -> tuple[int, int]:
+        if self.node is _NO_NODE:
+            return self.chunk.first + 1, 1
+        line, column = super().position(path)
+        return self.chunk.first + line, column
 
-    def scalar_line(self, path: Sequence[str | int], offset: int) -> int:  # noqa: ARG002
-        return self.chunk.first + 1
+    def scalar_line(self, path: Sequence[str | int], offset: int) -> int:
+        return self.chunk.first + (1 if self.node is _NO_NODE else super().scalar_line(path, offset))
 
 
 _NO_NODE = yaml.ScalarNode("tag:yaml.org,2002:str", "")
@@ -67,50 +78,61 @@ _NO_NODE = yaml.ScalarNode("tag:yaml.org,2002:str", "")
 
 class Heads(Tree):
     def _parse(self, path: str) -> tuple[Document, ...]:
+        data = self.files[path]
         try:
-            text = unmarked(self.files[path].decode("utf-8-sig").replace("\r\n", "\n"))
+            text = _text(data)
         except UnicodeDecodeError as error:
-            line = self.files[path].count(b"\n", 0, error.start) + 1
+            line = data.count(b"\n", 0, error.start) + 1
             self.broken[path] = Finding(path, line, "broken-yaml", "error", "", "the file is not UTF-8 text")
             return ()
         whole = path.rpartition("/")[2] in KUSTOMIZATION_FILES
-        return tuple(each for chunk in chunks(text) for each in self._documents(chunk, path, whole=whole))
+        return tuple(each for chunk in self._chunks(text, path) for each in self._documents(*chunk, whole=whole))
 
-    def _documents(self, chunk: Chunk, path: str, *, whole: bool) -> Iterator[Document]:
-        head = None if whole else _head(chunk.text)
+    def _chunks(self, text: str, path: str) -> Iterator[tuple[Chunk, str]]:
+        for begin, end, first in pieces(text):
+            part = text[begin:end]
+            if not part.strip():
+                continue
+            digest = blake2b(part.strip().encode(), digest_size=16).digest()
+            yield Chunk(self.files, path, begin, end, first, digest, "${" in part), part
+
+    def _documents(self, chunk: Chunk, text: str, *, whole: bool) -> Iterator[Document]:
+        head = None if whole else _head(text)
         if head is not None:
-            yield Head(head, path, 0, _NO_NODE, chunk)
+            yield Head(head, chunk.path, 0, _NO_NODE, chunk)
             return
         try:
-            yield from (Head(each.value, path, 0, each.node, chunk) for each in parsed(chunk, path))
+            yield from (Head(each.value, chunk.path, 0, each.node, chunk) for each in parsed(text, chunk.path))
         except yaml_file.YamlProblem as problem:
             line = chunk.first + (problem.line or 1)
-            self.broken[path] = Finding(path, line, "broken-yaml", "error", "", problem.problem)
+            self.broken[chunk.path] = Finding(chunk.path, line, "broken-yaml", "error", "", problem.problem)
 
 
 def nothing(path: str, line: int) -> Head:
     """For an object that no document holds; `line` is where it is asked for."""
-    return Head({}, path, 0, _NO_NODE, Chunk("", line - 1))
+    return Head({}, path, 0, _NO_NODE, Chunk({}, path, 0, 0, line - 1))
 
 
-def chunks(text: str) -> Iterator[Chunk]:
-    """At lines that separate documents; a block of text can hold none, as its lines are indented."""
+def _text(data: bytes) -> str:
+    return unmarked(data.decode("utf-8-sig").replace("\r\n", "\n"))
+
+
+def pieces(text: str) -> Iterator[tuple[int, int, int]]:
+    """Begin and end of each document, and the lines before it.
+
+    They are told apart by their separators: a block of text can hold none, as its lines are indented.
+    """
     begin, line = 0, 0
     for match in _SEPARATOR.finditer(text):
-        yield from _chunk(text[begin : match.start()], line)
+        yield begin, match.start(), line
         line += text.count("\n", begin, match.end())
         begin = match.end()
-    yield from _chunk(text[begin:], line)
+    yield begin, len(text), line
 
 
-def _chunk(text: str, first: int) -> Iterator[Chunk]:
-    if text.strip():
-        yield Chunk(text, first)
-
-
-def parsed(chunk: Chunk, path: str) -> list[Document]:
-    """All of it. Raises YamlProblem, whose line counts from the chunk's first."""
-    return yaml_file.documents(chunk.text, path, largest=LARGEST)
+def parsed(text: str, path: str) -> list[Document]:
+    """All of it. Raises YamlProblem, whose line counts from the text's first."""
+    return yaml_file.documents(text, path, largest=LARGEST)
 
 
 def whole(document: Document) -> Any:
@@ -122,7 +144,7 @@ def full(document: Document) -> Document:
     if not isinstance(document, Head) or document.node is not _NO_NODE:
         return document
     try:
-        found = parsed(document.chunk, document.source)
+        found = parsed(document.chunk.text, document.source)
     except yaml_file.YamlProblem as problem:
         line = document.chunk.first + (problem.line or 1)
         raise yaml_file.YamlProblem(problem.problem, source=document.source, line=line) from problem
@@ -133,12 +155,12 @@ def full(document: Document) -> Document:
 
 def line_of(document: Document, path: Sequence[str | int]) -> int:
     """The line in the file of the part at `path`, of the deepest part that exists when it does not."""
-    first = document.chunk.first if isinstance(document, Head) else 0
+    if not isinstance(document, Head) or document.node is not _NO_NODE:
+        return document.position(path)[0]
     try:
-        found = full(document)
+        return document.chunk.first + full(document).position(path)[0]
     except yaml_file.YamlProblem:
-        return first + 1
-    return first + Document.position(found, path)[0]
+        return document.chunk.first + 1
 
 
 def _head(text: str) -> dict[str, Any] | None:

@@ -40,6 +40,7 @@ CLUSTER_WIDE = frozenset({
     "CertificateSigningRequest", "FlowSchema", "PriorityLevelConfiguration", "VolumeAttachment", "ClusterIssuer",
     "GatewayClass", "ClusterSecretStore", "VolumeSnapshotClass",
 })  # fmt: skip
+DELETED = "deleted"
 _UNNAMED = frozenset({"Namespace", "CustomResourceDefinition", "APIService"})
 _SCALED = frozenset({"Deployment", "ReplicaSet", "StatefulSet", "ReplicationController"})
 
@@ -164,12 +165,11 @@ def _strategic_change(patch: Value, target: Any, path: str, line: int) -> Change
         metadata = kept.get("metadata")
         if isinstance(metadata, dict):
             kept["metadata"] = {key: part for key, part in metadata.items() if key not in {"name", "namespace"}}
-        if patch.get("$patch") == "delete":
-            return {}
         merged = strategic(value, kept, own)
         return merged if isinstance(merged, dict) else value
 
-    return Change(_said("patch", [patch, target, kind.name]), chosen, apply, path, line)
+    what = DELETED if patch.get("$patch") == "delete" else "patch"
+    return Change(_said(what, [patch, target, kind.name]), chosen, apply, path, line)
 
 
 def _json_change(operations: list[Any], target: Any, path: str, line: int, troubles: list[Trouble]) -> Change:

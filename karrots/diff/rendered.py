@@ -95,7 +95,7 @@ class _Written:
         for change in self.changes:
             yield change.said.encode()
         if self.values is not None:
-            used = isinstance(document, heads.Head) and "${" in document.chunk.text
+            used = isinstance(document, heads.Head) and document.chunk.substitutes
             text = used or self.made is not None or any("${" in change.said for change in self.changes)
             yield repr(sorted(self.values.others.items())).encode() if text else b"substituted"
 
@@ -200,7 +200,9 @@ class _Rendering:
                 yield from self._templated(each, self.directory.template, problems)
 
     def _is_dropped(self, scope: Scope, each: _Written) -> bool:
-        """What the root's patches take away."""
+        """What a patch takes away: the root's own patches, and those of content."""
+        if any(change.said.startswith(kustomize.DELETED) for change in each.changes):
+            return True
         return scope.is_root and (is_component(each.found.value) or is_sync(each.found))
 
     def _written(

@@ -26,7 +26,8 @@ _FIXED: Mapping[str, tuple[Field, ...]] = {
     "DaemonSet": (("spec", "selector"),),
     "ReplicaSet": (("spec", "selector"),),
     "StatefulSet": (
-        ("spec", "selector"), ("spec", "serviceName"), ("spec", "volumeClaimTemplates"), ("spec", "podManagementPolicy"),
+        ("spec", "selector"), ("spec", "serviceName"), ("spec", "volumeClaimTemplates"),
+        ("spec", "podManagementPolicy"),
     ),
     "Job": ((POD,), ("spec", "template"), ("spec", "selector"), ("spec", "completionMode")),
     "Service": (("spec", "clusterIP"),),
@@ -99,8 +100,8 @@ _POD_GUARDS: Mapping[str, tuple[Any, str]] = {
 }
 
 
-def of_object(kind: Kind, a: Any, b: Any) -> Found:
-    """Of a whole object that comes or goes."""
+def of_object(kind: Kind, b: Any) -> Found:
+    """Of a whole object that comes, or goes when `b` is ABSENT."""
     if b is ABSENT:
         if kind.name in _GUARDS:
             return Found("opens", f"without this {kind.name} what it held back is let through")
