@@ -24,7 +24,7 @@ _GENERATOR = re.compile(r"^(?P<indent>)secretGenerator\s*:")
 _FLOW = re.compile(r"""[{,]\s*["']?(?:data|stringData)["']?\s*:""")
 _KEY = re.compile(r"""^(\s*(?:- +)?["']?[\w./-]+["']?\s*:)(?:\s.*)?$""", re.DOTALL)
 # In a list of either form, or alone: `- tls.env`, `files: [key=tls.pem]`, `env: tls.env`.
-_FILE = re.compile(r"""(?:^\s*-\s+|[\[,]\s*|:\s+)["']?(?:[\w.-]+=)?(?P<path>[^\s#,\[\]"']+)""", re.MULTILINE)
+_FILE = re.compile(r"""(?:^\s*-\s+|[\[,]\s*|:[ \t]+)["']?(?:[\w.-]+=)?(?P<path>[^\s#,\[\]"']+)""", re.MULTILINE)
 _HUNK = re.compile(r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 _GENERATES = re.compile(r"^secretGenerator\s*:.*?(?=^\S(?!ecretGenerator)|\Z)", re.MULTILINE | re.DOTALL)
 _DOCUMENT = re.compile(r"^---(?:\s.*)?$")

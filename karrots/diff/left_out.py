@@ -38,6 +38,16 @@ KINDS: Mapping[tuple[str, str], str] = MappingProxyType({
 })  # fmt: skip
 
 
+# Single objects, by group, plural, namespace and name.
+OBJECTS: Mapping[tuple[str, str, str, str], str] = MappingProxyType({
+    ("", "secrets", "flux-system", "karrots-git"): "by what this cluster reads git, which is its own",
+})  # fmt: skip
+
+
 def reason(group: str, plural: str) -> str | None:
     """Why the kind is left out; None for one that is compared."""
     return KINDS.get((group, plural)) or KINDS.get((group, "*"))
+
+
+def is_left_out(group: str, plural: str, namespace: str, name: str) -> bool:
+    return (group, plural, namespace, name) in OBJECTS

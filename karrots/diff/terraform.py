@@ -137,8 +137,8 @@ def _variables(a: Root, b: Root, tokens: tuple[Tokens, Tokens], *, apart: bool) 
                 yield 1.0, []
                 continue
             key = ObjectKey("", "variable", "", name)
-            sides = flat(one.get(name), name), flat(other.get(name), name)
-            yield _settings(key, sides, tokens, (a.overrides, b.overrides), f"terraform/{file}")
+            sides = [flat(side[name], name) if name in side else {} for side in (one, other)]
+            yield _settings(key, (sides[0], sides[1]), tokens, (a.overrides, b.overrides), f"terraform/{file}")
 
 
 def _outputs(a: Root, b: Root, tokens: tuple[Tokens, Tokens], salt: bytes) -> Iterator[Found]:

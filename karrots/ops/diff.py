@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from karrots.adapters.git import LARGEST_EXPORT
-from karrots.diff import content, model, terraform
+from karrots.diff import compare as compared
+from karrots.diff import content, model, overridden, terraform
 from karrots.diff.around import Around
 from karrots.diff.covered import covered
 from karrots.diff.document import Difference, Differences, Side, Trouble, ordered, score_of, troubles_of
@@ -61,7 +62,7 @@ class Pair:
     options: Options
 
     def compared(self) -> Difference:
-        results = [self._level(level) for level in LEVELS if level in self.options.levels]
+        results = [self._explained(self._level(level)) for level in LEVELS if level in self.options.levels]
         departures = tuple(ordered(departure for each in results for departure in each.departures))
         self.options.around.find(departures)
         a, b, _repo = self.a.side, self.b.side, self.workspace.repo
@@ -99,7 +100,7 @@ class Pair:
     def base(self) -> Mapping[str, bytes] | None:
         """The content at the fork point; None where nobody could have left it, or it is another directory's."""
         directory = self.a.side.directory
-        if not self.fork or self.fork in {self.a.commit, self.b.commit} or directory != self.b.side.directory:
+        if not self.fork or self.a.commit == self.b.commit or directory != self.b.side.directory:
             return None
         tree = self.workspace.repo.tree_id(self.fork, directory)
         return self._files(tree) if tree else None
@@ -127,24 +128,47 @@ class Pair:
     def _content(self) -> LevelResult:
         return content.content(*self.files, self.base)
 
-    def _rendered(self) -> LevelResult:
-        from karrots.diff.compare import compare as sides_compared
+    def _explained(self, result: LevelResult) -> LevelResult:
+        """What an override of a variable brought about is expected, wherever it shows."""
+        if result.level not in {"rendered", "live"} or not result.departures or not self._overridden:
+            return result
+        return overridden.explained(result, self._by_overrides, self._overridden)
 
+    @cached_property
+    def _overridden(self) -> tuple[str, ...]:
+        """Variables that are overridden on one side, or differently on both."""
+        a, b = self.a.side.overrides, self.b.side.overrides
+        return tuple(key for key in sorted({*a, *b}) if key.startswith("variables.") and a.get(key) != b.get(key))
+
+    @cached_property
+    def _by_overrides(self) -> overridden.Settings:
+        """The settings that would be equal, or others, without them."""
+        seal = self.options.around.seal
+        plain = [replace(each, side=replace(each.side, overrides={})) for each in (self.a, self.b)]
+        try:
+            with_them, without = (
+                compared.compare("rendered", *map(_directory, sides, self.files), seal=seal)
+                for sides in ((self.a, self.b), plain)
+            )
+        except KarrotsError:
+            return {}
+        return overridden.settings(with_them, without)
+
+    def _rendered(self) -> LevelResult:
         around = self.options.around
-        a, b = (_directory(each, files) for each, files in zip((self.a, self.b), self.files, strict=True))
-        found = sides_compared(
+        a, b = map(_directory, (self.a, self.b), self.files)
+        found = compared.compare(
             "rendered", around.noting("rendered", a, "a"), around.noting("rendered", b, "b"), seal=around.seal
         )
         return self._three_ways(found, a, b) if found.departures and self.base else found
 
     def _three_ways(self, found: LevelResult, a: model.Side, b: model.Side) -> LevelResult:
-        from karrots.diff.compare import compare as sides_compared
         from karrots.diff.threeway import against
 
         seal = self.options.around.seal
         side = replace(self.a, side=Side(FORK_POINT, self.fork, self.a.side.directory, ""), record=None)
         base = _directory(side, self.base or {})
-        mine, theirs = (sides_compared("rendered", base, each, seal=seal) for each in (a, b))
+        mine, theirs = (compared.compare("rendered", base, each, seal=seal) for each in (a, b))
         return replace(against(found, mine, theirs), problems=found.problems)
 
     def _terraform(self) -> LevelResult:

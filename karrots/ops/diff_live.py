@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from karrots.adapters import flux
 from karrots.adapters import kube as door
 from karrots.adapters.kube import ApiRefused, ApiUnreachable, Kube
 from karrots.adapters.kube_kinds import Kind, kinds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from karrots.ops.diff_sides import Subject
 
 SECONDS = 30.0
+FLUX_SOURCE = f"/apis/source.toolkit.fluxcd.io/v1/namespaces/{flux.NAMESPACE}/gitrepositories/{flux.ROOT}"
 FORBIDDEN = 403
 
 
@@ -34,6 +36,7 @@ class Standing:
     kube: Kube
     kinds: Mapping[tuple[str, str], Kind]
     silent: tuple[str, ...]
+    identity: Mapping[str, str]
     refused: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -81,10 +84,17 @@ def _standing(workspace: Workspace, found: Subject) -> Iterator[Standing]:
 def _asked(found: Subject, kube: Kube) -> Standing:
     try:
         listed, quiet = kinds(kube)
+        address = _git_address(kube)
     except ApiUnreachable as error:
         raise silent(found, error) from error
     by_name = {(each.group, each.plural): each for each in listed if left_out.reason(each.group, each.plural) is None}
-    return Standing(found, kube, by_name, tuple(quiet))
+    return Standing(found, kube, by_name, tuple(quiet), {**found.side.identity, **address})
+
+
+def _git_address(kube: Kube) -> dict[str, str]:
+    """On the engine each cluster reads git at an address of its own."""
+    source = door.group(kube.get(FLUX_SOURCE) or {}, "spec")
+    return {"git_address": door.text(source.get("url"))} if source.get("url") else {}
 
 
 def silent(found: Subject, error: ApiUnreachable) -> NotFound:
@@ -103,11 +113,10 @@ def _missing(here: Standing, there: Standing) -> list[Problem]:
 
 
 def _side(own: Standing, other: Standing) -> Side:
-    record = own.subject.record
-    side, theirs = own.subject.side, other.subject.side
-    tokens = Tokens(side.identity, theirs.identity)
+    record, side = own.subject.record, own.subject.side
+    tokens = Tokens(own.identity, other.identity)
     return Side(
-        side.label, lambda problems: live.items(objects(own, other, problems), tokens), side.identity,
+        side.label, lambda problems: live.items(objects(own, other, problems), tokens), own.identity,
         side.overrides, dict(record.fence) if record else {},
     )  # fmt: skip
 
@@ -125,12 +134,23 @@ def _listed(standing: Standing, kind: Kind, version: str, problems: list[Problem
     named = {"apiVersion": f"{kind.group}/{version}" if kind.group else version, "kind": kind.name}
     try:
         for found in standing.kube.list(kind.path(version)):
-            yield {**found, **named}
+            metadata = found["metadata"]
+            if not left_out.is_left_out(kind.group, kind.plural, metadata.get("namespace", ""), metadata["name"]):
+                yield {**found, **named, "metadata": _written(metadata)}
     except ApiRefused as error:
         standing.refused.add((kind.group, kind.name))
         problems.append(_refused(standing, kind, error))
     except ApiUnreachable as error:
         raise silent(standing.subject, error) from error
+
+
+def _written(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Without who wrote the status: a controller, whoever made the object."""
+    managed = metadata.get("managedFields")
+    if not isinstance(managed, list):
+        return metadata
+    kept = [each for each in managed if not (isinstance(each, dict) and each.get("subresource") == "status")]
+    return {**metadata, "managedFields": kept}
 
 
 def _refused(standing: Standing, kind: Kind, error: ApiRefused) -> Problem:
