@@ -22,9 +22,9 @@ def settings(with_them: LevelResult, without: LevelResult) -> Settings:
     return {place: values for place, values in after.items() if before.get(place) != values}
 
 
-def explained(result: LevelResult, found: Settings, keys: Sequence[str]) -> LevelResult:
-    """Expected, with the keys of the overrides, where a setting has the values that these give it."""
-    words = ", ".join(keys)
+def explained(result: LevelResult, found: Settings, keys: tuple[Sequence[str], Sequence[str]]) -> LevelResult:
+    """Expected, where a setting has the values that overrides give it; `keys` are those of either side."""
+    words = ", ".join(keys[0]), ", ".join(keys[1])
     departures = tuple(
         _expected(each, words) if found.get((each.key, each.path)) == (each.a, each.b) else each
         for each in result.departures
@@ -32,12 +32,13 @@ def explained(result: LevelResult, found: Settings, keys: Sequence[str]) -> Leve
     return replace(result, departures=departures)
 
 
-def _expected(each: Departure, words: str) -> Departure:
+def _expected(each: Departure, words: tuple[str, str]) -> Departure:
     if each.classed != "unexpected":
         return each
-    origins = [_named(origin, words) for origin in (each.origin_a, each.origin_b)]
-    return replace(each, classed="expected", reason=REASON.format(words), origin_a=origins[0], origin_b=origins[1])
+    reason = REASON.format(words[1] or words[0])
+    origins = [_named(origin, key) for origin, key in zip((each.origin_a, each.origin_b), words, strict=True)]
+    return replace(each, classed="expected", reason=reason, origin_a=origins[0], origin_b=origins[1])
 
 
-def _named(origin: Origin, words: str) -> Origin:
-    return replace(origin, override=words)
+def _named(origin: Origin, key: str) -> Origin:
+    return replace(origin, override=key) if key else origin

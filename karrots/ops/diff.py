@@ -130,15 +130,16 @@ class Pair:
 
     def _explained(self, result: LevelResult) -> LevelResult:
         """What an override of a variable brought about is expected, wherever it shows."""
-        if result.level not in {"rendered", "live"} or not result.departures or not self._overridden:
+        if result.level not in {"rendered", "live"} or not result.departures or not any(self._overridden):
             return result
         return overridden.explained(result, self._by_overrides, self._overridden)
 
     @cached_property
-    def _overridden(self) -> tuple[str, ...]:
-        """Variables that are overridden on one side, or differently on both."""
+    def _overridden(self) -> tuple[list[str], list[str]]:
+        """Variables that one side overrides, and the other does not, or otherwise."""
         a, b = self.a.side.overrides, self.b.side.overrides
-        return tuple(key for key in sorted({*a, *b}) if key.startswith("variables.") and a.get(key) != b.get(key))
+        keys = [key for key in sorted({*a, *b}) if key.startswith("variables.") and a.get(key) != b.get(key)]
+        return [key for key in keys if key in a], [key for key in keys if key in b]
 
     @cached_property
     def _by_overrides(self) -> overridden.Settings:
