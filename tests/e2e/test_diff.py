@@ -121,7 +121,11 @@ def test_what_is_risky_is_told(departures: list[dict[str, Any]]) -> None:
 def test_nothing_else_differs(departures: list[dict[str, Any]]) -> None:
     """But for what the planted ones brought with them: the shop's other ConfigMap has the same variable."""
     known = {(level, kind, name) for level, kind, name, *_ in LOCATED}
-    brought = {("live", "Role", "read-settings"), *((level, "ConfigMap", "shop") for level in ("rendered", "live"))}
+    brought = {
+        ("live", "Role", "read-settings"),
+        ("live", "ServiceAccount", "default"),
+        *((level, "ConfigMap", "shop") for level in ("rendered", "live")),
+    }
     found = {
         (each["level"], each["key"]["kind"], each["key"]["name"])
         for each in departures
