@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from karrots.diff.model import Departure, LevelResult, ObjectKey, Origin, Score
+from karrots.diff.model import NOWHERE, Departure, LevelResult, ObjectKey, Origin, Score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +38,10 @@ def alike(a: bytes | None, b: bytes | None) -> float:
 
 def _departure(path: str, a: Files, b: Files, base: Files | None) -> Departure:
     change: Change = "added" if path not in a else "removed" if path not in b else "changed"
-    sides = [Origin(path) if path in side else Origin() for side in (a, b)]
     key = ObjectKey("", "file", "", path)
-    return Departure("content", key, "", change, "", "", "unexpected", REASON, *sides, whose=whose(path, a, b, base))
+    left, right = (Origin(path) if path in side else NOWHERE for side in (a, b))
+    who = whose(path, a, b, base)
+    return Departure("content", key, "", change, "", "", "unexpected", REASON, left, right, whose=who)
 
 
 def whose(path: str, a: Files, b: Files, base: Files | None) -> Whose:

@@ -15,10 +15,10 @@ from karrots.diff.model import RISKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from karrots.diff.model import Departure, Level, LevelResult, ObjectKey
+    from karrots.diff.model import Class, Departure, Level, LevelResult, ObjectKey
     from karrots.diff.sides import File, Setting
 
-CLASSES = ("unexpected", "expected", "runtime")
+CLASSES: tuple[Class, ...] = ("unexpected", "expected", "runtime")
 
 
 @dataclass(frozen=True)

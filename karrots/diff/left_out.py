@@ -40,6 +40,7 @@ KINDS: Mapping[tuple[str, str], str] = MappingProxyType({
 
 # Single objects, by group, plural, namespace and name.
 OBJECTS: Mapping[tuple[str, str, str, str], str] = MappingProxyType({
+    ("", "services", "default", "kubernetes"): "the API server's own address",
     ("", "secrets", "flux-system", "karrots-git"): "by what this cluster reads git, which is its own",
 })  # fmt: skip
 

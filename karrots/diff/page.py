@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from karrots.diff.document import CLASSES, groups
+from karrots.diff.model import LEVELS
 from karrots.diff.text import WHOLE, percent, places, shortened
 from karrots.report.text import clean, count_text
 
@@ -113,7 +114,7 @@ def page(found: Sequence[Difference], template: Path, unchanged: Unchanged = NON
             style_hash=_hash(style),
             script_hash=_hash(script),
             pages=pairs,
-            levels=list(dict.fromkeys(entry.level for entry in entries)),
+            levels=[level for level in LEVELS if level in {entry.level for entry in entries}],
             classes=CLASSES,
             kinds=sorted({entry.kind for entry in entries}),
         )

@@ -204,8 +204,10 @@ def _setting(
     word = named[1] or named[0]
     classed: Class = "expected" if word else "unexpected"
     reason = OVERRIDDEN.format(word) if word else NOTHING_SAYS_WHY
-    origins = [Origin(file if path in side else "", override=name) for side, name in zip((a, b), named, strict=True)]
-    return Departure("terraform", key, path, change, a.get(path, ""), b.get(path, ""), classed, reason, *origins)
+    left, right = (
+        Origin(file if path in side else "", override=name) for side, name in zip((a, b), named, strict=True)
+    )
+    return Departure("terraform", key, path, change, a.get(path, ""), b.get(path, ""), classed, reason, left, right)
 
 
 def _override(path: str, overrides: Mapping[str, str]) -> str:

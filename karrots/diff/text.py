@@ -82,7 +82,7 @@ def _troubles(found: Difference) -> Iterator[str]:
 
 def summary(found: Difference, columns: int | None) -> str:
     """The scores, and one line an object."""
-    told = groups(found.departures)
+    told = [group for group in groups(found.departures) if group.level != "content"]
     rows = [(each.level, str(each.key), each.risk or "-", _counts(each)) for each in told]
     listing = ["\n", table(("LEVEL", "OBJECT", "RISK", "DIFFERENCES"), rows, width=columns)] if rows else []
     patch = ["\n", found.patch] if found.patch else []
@@ -105,16 +105,16 @@ def _level(found: Difference, level: str) -> Iterator[str]:
 
 
 def _departure(each: Departure, labels: tuple[str, str]) -> Iterator[str]:
-    yield _line(f"    {SIGNS[each.change]} {each.path or WHOLE}{_risk(each)}")
+    yield _line(f"    {SIGNS[each.change]} {each.path or WHOLE}")
+    yield from _risk(each)
     yield from (_line(f"        {line}") for line in values(each))
     yield _line(f"        {each.classed}: {each.reason}" if each.reason else f"        {each.classed}")
     yield from (_line(f"        {line}") for line in places(each, labels))
 
 
-def _risk(each: Departure) -> str:
-    if not each.risk:
-        return ""
-    return f"   !! {each.risk}: {each.risk_reason}" if each.risk_reason else f"   !! {each.risk}"
+def _risk(each: Departure) -> Iterator[str]:
+    if each.risk:
+        yield _line(f"        !! {each.risk}: {each.risk_reason}" if each.risk_reason else f"        !! {each.risk}")
 
 
 def values(each: Departure) -> list[str]:
@@ -143,9 +143,9 @@ def shortened(value: str) -> str:
 def places(each: Departure, labels: tuple[str, str]) -> list[str]:
     """Where it is from, both sides where they do not say the same; and who left the fork point."""
     a, b = place(each.origin_a), place(each.origin_b)
-    found = [f"from {said}" for said in (a, b) if said]
+    found = [said for said in (a, b) if said]
     if a and b and a != b:
-        found = [f"from {a} ({labels[0]})", f"from {b} ({labels[1]})"]
+        found = [f"{a} ({labels[0]})", f"{b} ({labels[1]})"]
     whose = {
         "mine": f"changed since the fork point in {labels[0]} alone",
         "theirs": f"changed since the fork point in {labels[1]} alone",
@@ -160,7 +160,9 @@ def place(origin: Origin) -> str:
         ("Kustomization", origin.kustomization), ("HelmRelease", origin.helm_release),
         ("override", origin.override), ("written by", origin.manager),
     )  # fmt: skip
-    return ", ".join(filter(None, [file, *(f"{what} {name}" for what, name in named if name)]))
+    parts = [*([file] if file else []), *(f"{what} {name}" for what, name in named if name)]
+    come_from = "" if not parts or parts == [f"written by {origin.manager}"] else "from "
+    return come_from + ", ".join(parts)
 
 
 def names(found: Difference) -> list[str]:

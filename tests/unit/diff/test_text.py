@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from karrots.diff.document import Differences, groups, ordered
+from karrots.diff.model import Origin
 from karrots.diff.text import compared_lines, headline, many, names, percent, place, summary, text
 from tests.unit.diff.samples import (
     FRONT,
@@ -35,7 +36,8 @@ live      not compared  -        -       -           -         -
 rendered: 3 objects differ
 
   Service/shop/edge
-    ~ spec.type   !! exposes: it is reached from outside
+    ~ spec.type
+        !! exposes: it is reached from outside
         ClusterIP → LoadBalancer
         unexpected: nothing says that it should differ
 
@@ -62,7 +64,8 @@ rendered: 3 objects differ
 live: 2 objects differ
 
   Service/shop/edge
-    - the whole object   !! deletes: it goes
+    - the whole object
+        !! deletes: it goes
         unexpected: nothing says that it should differ
 
   Deployment.apps/shop/front
@@ -144,7 +147,11 @@ def test_a_long_text_is_cut_and_says_so() -> None:
 
 def test_every_origin_has_its_words() -> None:
     origin = REPLICAS.origin_b
-    assert place(origin) == "Kustomization flux-system/apps, written by kubectl-scale"
+    assert place(Origin(manager="kubectl-create")) == "written by kubectl-create"
+    assert place(Origin("a.yaml", 3, "x/apps", "x/front", "nodes.default.count")) == (
+        "from a.yaml:3, Kustomization x/apps, HelmRelease x/front, override nodes.default.count"
+    )
+    assert place(origin) == "from Kustomization flux-system/apps, written by kubectl-scale"
 
 
 @pytest.mark.parametrize("evil", HOSTILE)
