@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +26,15 @@ if TYPE_CHECKING:
 
 # etcd takes objects of 1.5 MiB (--max-request-bytes), and YAML is longer than JSON.
 LARGEST = 4 << 20
-_SEPARATOR = re.compile(r"^---(?:[ \t]+#[^\n]*|[ \t]*)$", re.MULTILINE)
-_WORD = r"[\"']?([A-Za-z0-9_.:/${}*-]+)[\"']?[ \t]*(?:[ \t]#[^\n]*)?$"
-_VERSION = re.compile(rf"^apiVersion:[ \t]+{_WORD}", re.MULTILINE)
-_KIND = re.compile(r"^kind:[ \t]+[\"']?([A-Za-z0-9]+)[\"']?[ \t]*$", re.MULTILINE)
-_METADATA = re.compile(r"^metadata:[ \t]*\n((?:[ ]+[^\n]*(?:\n|$)|[ \t]*\n)+)", re.MULTILINE)
+_SEPARATOR = re.compile(r"---(?:[ \t]+#[^\n]*|[ \t]*)(?=\n|$)")
+_WORD = r"[ \t]+[\"']?([A-Za-z0-9_.:/${}*-]+)[\"']?[ \t]*(?:[ \t]#[^\n]*)?(?:\n|$)"
+_VERSION, _KIND = re.compile(rf"\napiVersion:{_WORD}"), re.compile(rf"\nkind:{_WORD}")
+_METADATA = re.compile(r"\nmetadata:[ \t]*\n((?:[ ]+[^\n]*(?:\n|$)|[ \t]*\n)+)")
 _INDENT = re.compile(r" +(?=[^ #\n])")
 # What more than its head is needed of, to find out what else there is to build.
 _WHOLE = (".toolkit.fluxcd.io/", "kustomize.config.k8s.io/")
-# Anything that stands for something said elsewhere, or that only a whole reading tells.
-_ODD = re.compile(r"^(?:\{|%|<<|\?)|^\.\.\.$|^[ \t]*<<:|\t", re.MULTILINE)
+# In a document whose keys may stand anywhere, or come from elsewhere.
+_ODD = ("\n{", "\n?", "\n%", "\n<<", "\n...", "\n'", '\n"', "\t")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Chunk:
     first: int
     digest: bytes = b""
     substitutes: bool = False
+    recent: list[tuple[Chunk, Document]] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -77,6 +78,12 @@ _NO_NODE = yaml.ScalarNode("tag:yaml.org,2002:str", "")
 
 
 class Heads(Tree):
+    """`recent` is the document that was read last, as it is mostly asked for more than once."""
+
+    def __init__(self, files: Mapping[str, bytes], directory: str) -> None:
+        super().__init__(files, directory)
+        self.recent: list[tuple[Chunk, Document]] = []
+
     def _parse(self, path: str) -> tuple[Document, ...]:
         data = self.files[path]
         try:
@@ -86,7 +93,9 @@ class Heads(Tree):
             self.broken[path] = Finding(path, line, "broken-yaml", "error", "", "the file is not UTF-8 text")
             return ()
         whole = path.rpartition("/")[2] in KUSTOMIZATION_FILES
-        return tuple(each for chunk in self._chunks(text, path) for each in self._documents(*chunk, whole=whole))
+        odd = [word for word in _ODD if word[-1] in text and word in text]
+        found = self._chunks(text, path)
+        return tuple(each for chunk in found for each in self._documents(*chunk, odd=odd, whole=whole))
 
     def _chunks(self, text: str, path: str) -> Iterator[tuple[Chunk, str]]:
         for begin, end, first in pieces(text):
@@ -94,10 +103,10 @@ class Heads(Tree):
             if not part.strip():
                 continue
             digest = blake2b(part.strip().encode(), digest_size=16).digest()
-            yield Chunk(self.files, path, begin, end, first, digest, "${" in part), part
+            yield Chunk(self.files, path, begin, end, first, digest, "${" in part, self.recent), part
 
-    def _documents(self, chunk: Chunk, text: str, *, whole: bool) -> Iterator[Document]:
-        head = None if whole else _head(text)
+    def _documents(self, chunk: Chunk, text: str, *, odd: Sequence[str], whole: bool) -> Iterator[Document]:
+        head = None if whole or any(word in text for word in odd) else _head(text)
         if head is not None:
             yield Head(head, chunk.path, 0, _NO_NODE, chunk)
             return
@@ -114,7 +123,8 @@ def nothing(path: str, line: int) -> Head:
 
 
 def _text(data: bytes) -> str:
-    return unmarked(data.decode("utf-8-sig").replace("\r\n", "\n"))
+    text = data.decode("utf-8-sig")
+    return unmarked(text.replace("\r\n", "\n") if "\r" in text else text)
 
 
 def pieces(text: str) -> Iterator[tuple[int, int, int]]:
@@ -123,10 +133,16 @@ def pieces(text: str) -> Iterator[tuple[int, int, int]]:
     They are told apart by their separators: a block of text can hold none, as its lines are indented.
     """
     begin, line = 0, 0
-    for match in _SEPARATOR.finditer(text):
-        yield begin, match.start(), line
-        line += text.count("\n", begin, match.end())
-        begin = match.end()
+    at = 0 if text.startswith("---") else text.find("\n---") + 1
+    while at or text.startswith("---", at):
+        match = _SEPARATOR.match(text, at)
+        if match is not None:
+            yield begin, at, line
+            line += text.count("\n", begin, match.end())
+            begin = match.end()
+        at = text.find("\n---", at + 3) + 1
+        if not at:
+            break
     yield begin, len(text), line
 
 
@@ -143,6 +159,9 @@ def whole(document: Document) -> Any:
 def full(document: Document) -> Document:
     if not isinstance(document, Head) or document.node is not _NO_NODE:
         return document
+    for chunk, known in document.chunk.recent:
+        if chunk is document.chunk:
+            return known
     try:
         found = parsed(document.chunk.text, document.source)
     except yaml_file.YamlProblem as problem:
@@ -150,6 +169,7 @@ def full(document: Document) -> Document:
         raise yaml_file.YamlProblem(problem.problem, source=document.source, line=line) from problem
     if len(found) != 1:
         raise yaml_file.YamlProblem("it holds no object", source=document.source, line=document.chunk.first + 1)
+    document.chunk.recent[:] = [(document.chunk, found[0])]
     return found[0]
 
 
@@ -165,13 +185,23 @@ def line_of(document: Document, path: Sequence[str | int]) -> int:
 
 def _head(text: str) -> dict[str, Any] | None:
     """None where a whole reading is needed."""
-    version, kind, metadata = _VERSION.findall(text), _KIND.findall(text), _METADATA.findall(text)
-    if len(version) != 1 or len(kind) != 1 or len(metadata) != 1 or _ODD.search(text):
+    text = f"\n{text}"
+    version, kind = _only(_VERSION, "\napiVersion:", text), _only(_KIND, "\nkind:", text)
+    metadata = _only(_METADATA, "\nmetadata:", text)
+    if version is None or kind is None or metadata is None:
         return None
-    if kind[0].endswith("List") or any(word in version[0] for word in _WHOLE):
+    if kind.endswith("List") or any(word in version for word in _WHOLE):
         return None
-    named = _named(metadata[0])
-    return None if named is None else {"apiVersion": version[0], "kind": kind[0], "metadata": named}
+    named = _named(metadata)
+    return None if named is None else {"apiVersion": version, "kind": kind, "metadata": named}
+
+
+def _only(pattern: re.Pattern[str], begin: str, text: str) -> str | None:
+    at = text.find(begin)
+    if at < 0 or text.find(begin, at + 1) >= 0:
+        return None
+    match = pattern.match(text, at)
+    return match[1] if match else None
 
 
 def _named(block: str) -> dict[str, Any] | None:
@@ -180,12 +210,16 @@ def _named(block: str) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {}
     for word in ("name", "namespace"):
-        values = re.findall(rf"^{indent[0]}{word}:[ \t]+{_WORD}", block, re.MULTILINE)
+        values = _field(indent[0], word).findall(block)
         if len(values) > 1 or (not values and (word == "name" or f"{word}:" in block)):
             return None
         if values:
             found[word] = values[0]
-    labels = {name: value for name, value in LABELS.items() if f"{name}: {value}\n" in block}
-    if labels == LABELS:  # one of Flux's components
-        return {**found, "labels": labels}
+    if "part-of: flux\n" in block and "instance: flux-system\n" in block:  # one of Flux's components
+        return {**found, "labels": dict(LABELS)}
     return None if "kustomize.toolkit.fluxcd.io/" in block or "config.kubernetes.io" in block else found
+
+
+@lru_cache(maxsize=64)
+def _field(indent: str, word: str) -> re.Pattern[str]:
+    return re.compile(rf"^{indent}{word}:{_WORD}", re.MULTILINE)

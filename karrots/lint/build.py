@@ -101,7 +101,8 @@ class Build:
 def build(tree: Tree, folders: Sequence[str], *, every_way: bool = False) -> Build:
     """Everything of these folders, each through its kustomization file when it has one.
 
-    A folder that is named more than once is looked at once, or `every_way` as often as kustomize would build it.
+    A folder that is named more than once is looked at once, or `every_way` as often as kustomize would build it; the
+    texts, which are lint's, are left out then.
     """
     collector = _Collector(tree, every_way=every_way)
     for folder in folders:
@@ -163,7 +164,8 @@ class _Collector:
     def _object(self, found: Object) -> None:
         self.result.objects.append(found)
         # Flux's components are dropped before anything is substituted; their schemas' prose is full of ${…}.
-        if not substitution.is_disabled(found.value.get("metadata")) and not is_component(found.value):
+        left_alone = substitution.is_disabled(found.value.get("metadata")) or is_component(found.value)
+        if not self.every_way and not left_alone:
             self._texts(found.path, found.document, found.value, found.at, found.label)
 
     def _texts(self, path: str, document: Document, value: Any, at: Path, label: str) -> None:
