@@ -88,9 +88,10 @@ def command(
       karrots diff main feature/JIRA-1234 --fail-under 99.5
     """
     from karrots.cli import differences
+    from karrots.diff.model import LEVELS
     from karrots.ops.diff import USUAL, Options, diff
 
-    chosen = tuple(dict.fromkeys(each.value for each in level)) if level else USUAL
+    chosen = tuple(each for each in LEVELS if Level(each) in level) if level else USUAL
     options = Options(chosen, stat)
     result = diff(session.settings, a, b, options)
     session.show(

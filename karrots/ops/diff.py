@@ -44,12 +44,18 @@ class Options:
 
 def diff(settings: Settings, a: str, others: Sequence[str], options: Options) -> Difference | Differences:
     """One parent, and what is compared with it. Raises NotFound for a word that names nothing."""
+    if len(others) == 1:
+        return of_two(settings, a, others[0], options)
     workspace = Workspace.open(settings.start, settings.warn)
     parent = subject(workspace, a)
     sides = [subject(workspace, word) for word in others]
-    own = options if len(sides) == 1 else replace(options, around=Around())
-    found = tuple(Pair(workspace, parent, side, own).compared() for side in sides)
-    return found[0] if len(found) == 1 else Differences(parent.label, found)
+    each = (Pair(workspace, parent, side, replace(options, around=Around())).compared() for side in sides)
+    return Differences(parent.label, tuple(each))
+
+
+def of_two(settings: Settings, a: str, b: str, options: Options) -> Difference:
+    workspace = Workspace.open(settings.start, settings.warn)
+    return Pair(workspace, subject(workspace, a), subject(workspace, b), options).compared()
 
 
 @dataclass(frozen=True)

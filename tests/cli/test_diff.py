@@ -323,7 +323,7 @@ def test_two_that_run_the_same_are_the_same(look: Callable[..., dict[str, Any]])
 def test_what_somebody_edited_is_told_with_who_it_was(live: Live, look: Callable[..., dict[str, Any]]) -> None:
     (front,) = of(live["story"], "deployments").objects
     front["spec"]["replicas"] = 5
-    fields = {"f:spec": {"f:replicas": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     front["metadata"]["managedFields"] = [{"manager": "kubectl-scale", "operation": "Update", "fieldsV1": fields}]
     (departure,) = look()["departures"]
     assert (departure["path"], departure["a"], departure["b"]) == ("spec.replicas", "2", "5")
