@@ -46,7 +46,7 @@ VERBS: dict[str, Verb] = {
     "status": Verb("status", "List the clusters of the fleet with their Flux state.", LOOK),
     "show": Verb("show", "Everything known about one cluster.", LOOK),
     "tree": Verb("tree", "Which cluster came from which.", LOOK),
-    "diff": Verb("diff", "What differs between two clusters, directories or git refs.", LOOK),
+    "diff": Verb("diff", "What differs between clusters, directories, commits or git refs.", LOOK),
     "logs": Verb("logs", "What earlier runs of karrots did.", LOOK),
     "env": Verb("env", "Print what a shell needs to use one cluster.", LOOK),
     "kubeconfig": Verb("kubeconfig", "Print a kubeconfig for one cluster.", LOOK),

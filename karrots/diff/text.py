@@ -97,7 +97,7 @@ def _level(found: Difference, level: str) -> Iterator[str]:
     told = groups(each for each in found.departures if each.level == level)
     if not told or level == "content":  # git's text says the same and more
         return
-    yield f"\n{level}: {count_text(len(told), 'object')} differ\n"
+    yield f"\n{level}: {count_text(len(told), 'object')} {'differs' if len(told) == 1 else 'differ'}\n"
     for group in told:
         yield "\n" + _line(f"  {group.key}")
         for each in group.departures:
