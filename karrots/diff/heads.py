@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -37,7 +38,7 @@ _WHOLE = (".toolkit.fluxcd.io/", "kustomize.config.k8s.io/")
 _ODD = ("\n{", "\n?", "\n%", "\n<<", "\n...", "\n'", '\n"', "\t")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One document of a file: where its text is, and the line of the file before which it begins.
 
@@ -58,7 +59,7 @@ class Chunk:
         return _text(self.files.get(self.path, b""))[self.begin : self.end]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Head(Document):
     """A document of which `value` is the head alone, or the whole when there is a node."""
 
@@ -67,11 +68,11 @@ class Head(Document):
     def position(self, path: Sequence[str | int] = ()) -> tuple[int, int]:
         if self.node is _NO_NODE:
             return self.chunk.first + 1, 1
-        line, column = super().position(path)
+        line, column = Document.position(self, path)
         return self.chunk.first + line, column
 
     def scalar_line(self, path: Sequence[str | int], offset: int) -> int:
-        return self.chunk.first + (1 if self.node is _NO_NODE else super().scalar_line(path, offset))
+        return self.chunk.first + (1 if self.node is _NO_NODE else Document.scalar_line(self, path, offset))
 
 
 _NO_NODE = yaml.ScalarNode("tag:yaml.org,2002:str", "")
@@ -193,7 +194,7 @@ def _head(text: str) -> dict[str, Any] | None:
     if kind.endswith("List") or any(word in version for word in _WHOLE):
         return None
     named = _named(metadata)
-    return None if named is None else {"apiVersion": version, "kind": kind, "metadata": named}
+    return None if named is None else {"apiVersion": intern(version), "kind": intern(kind), "metadata": named}
 
 
 def _only(pattern: re.Pattern[str], begin: str, text: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import zlib
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,25 +20,45 @@ if TYPE_CHECKING:
     from karrots.diff.tokens import Tokens
 
 BATCH = 64
+ROOM = 24 << 20
+# A version of marshal in which equal values are the same bytes: none refers to what stands before.
+PLAIN = 2
 
 
 class _Shelf:
-    """Texts that are packed by the dozen, as neighbours are alike."""
+    """Objects written down; from a certain number on packed by the dozen, as neighbours are alike."""
 
     def __init__(self) -> None:
+        self.loose: list[bytes] = []
+        self.room = ROOM
         self.packed: list[bytes] = []
         self.open: list[bytes] = []
 
-    def put(self, text: bytes) -> tuple[int, int]:
+    def put(self, value: Mapping[str, Any]) -> int:
+        """The place to ask for it again."""
+        written = marshal.dumps(value)
+        if self.room > 0:
+            self.room -= len(written)
+            self.loose.append(written)
+            return len(self.loose) - 1
         if len(self.open) == BATCH:
-            self.packed.append(zlib.compress(b"\0".join(self.open), 1))
+            self.packed.append(zlib.compress(marshal.dumps(self.open), 1))
             self.open = []
-        self.open.append(text)
-        return len(self.packed), len(self.open) - 1
+        self.open.append(written)
+        return len(self.loose) + len(self.packed) * BATCH + len(self.open) - 1
 
-    def get(self, place: tuple[int, int]) -> bytes:
-        batch, at = place
-        return self.open[at] if batch == len(self.packed) else zlib.decompress(self.packed[batch]).split(b"\0")[at]
+    def get(self, place: int) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = marshal.loads(self._written(place))  # noqa: S302  (what this process wrote itself)
+        return found
+
+    def _written(self, place: int) -> bytes:
+        if place < len(self.loose):
+            return self.loose[place]
+        batch, at = divmod(place - len(self.loose), BATCH)
+        held: list[bytes] = self.open
+        if batch < len(self.packed):
+            held = marshal.loads(zlib.decompress(self.packed[batch]))  # noqa: S302
+        return held[at]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +66,17 @@ class LiveItem:
     key: ObjectKey
     digests: tuple[bytes, ...]
     shelf: _Shelf
-    place: tuple[int, int]
+    place: int
 
     def value(self) -> Mapping[str, Any]:
-        found: dict[str, Any] = json.loads(self.shelf.get(self.place))
-        return found
+        return self.shelf.get(self.place)
 
     def origin(self, path: tuple[str | int, ...] = ()) -> Origin:
         metadata = self.value().get("metadata") or {}
         return Origin(
             kustomization=_label(metadata, "kustomize.toolkit.fluxcd.io"),
             helm_release=_label(metadata, "helm.toolkit.fluxcd.io"),
-            manager=manager(metadata.get("managedFields"), path),
+            manager=manager(metadata.get("managedFields"), path, self.value()),
         )
 
 
@@ -66,27 +86,26 @@ def items(objects: Iterable[Mapping[str, Any]], tokens: Tokens | None = None) ->
     With `tokens`, what identity alone tells apart is known by its digest too.
     """
     shelf = _Shelf()
+    names = [value.encode() for value in tokens.names] if tokens is not None else []
     for value in objects:
         if not is_set_aside(value):
-            yield _item(value, shelf, tokens)
+            yield _item(value, shelf, tokens, names)
 
 
-def _item(value: Mapping[str, Any], shelf: _Shelf, tokens: Tokens | None) -> LiveItem:
+def _item(value: Mapping[str, Any], shelf: _Shelf, tokens: Tokens | None, names: Sequence[bytes]) -> LiveItem:
     metadata = value.get("metadata") or {}
     group = str(value.get("apiVersion", "")).rpartition("/")[0]
     key = ObjectKey(group, str(value.get("kind", "")), metadata.get("namespace") or "", str(metadata.get("name", "")))
     bare = without(value, Kind(group, key.kind), live=True)
-    text = json.dumps(bare, sort_keys=True, separators=(",", ":"))
-    digests = [_digest(text)]
-    told = tokens.of(text) if tokens is not None else text
-    if told != text:
-        digests.append(_digest(told))
-    kept = {each: part for each, part in value.items() if each != "status"}
-    return LiveItem(key, tuple(digests), shelf, shelf.put(json.dumps(kept, separators=(",", ":")).encode()))
+    written = marshal.dumps(bare, PLAIN)
+    digests: tuple[bytes, ...] = (_digest(written),)
+    if tokens is not None and any(name in written for name in names):
+        digests += (_digest(tokens.of(json.dumps(bare)).encode()),)
+    return LiveItem(key, digests, shelf, shelf.put({each: part for each, part in value.items() if each != "status"}))
 
 
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=16).digest()
+def _digest(written: bytes) -> bytes:
+    return blake2b(written, digest_size=16).digest()
 
 
 def is_set_aside(value: Mapping[str, Any]) -> bool:
@@ -103,29 +122,40 @@ def _label(metadata: Mapping[str, Any], group: str) -> str:
     return f"{namespace}/{name}" if name and namespace else ""
 
 
-def manager(managed: Any, path: Sequence[str | int]) -> str:
+def manager(managed: Any, path: Sequence[str | int], value: Any) -> str:
     """Who wrote the setting last, by the object's managedFields; whoever wrote the object when the path is ()."""
     entries = [each for each in managed if isinstance(each, dict)] if isinstance(managed, list) else []
     entries.sort(key=lambda each: str(each.get("time", "")), reverse=True)
     if not path:
         return str(entries[0].get("manager", "")) if entries else ""
-    best = ("", 0)
-    for each in entries:
-        depth = _depth(each.get("fieldsV1"), path)
-        if depth > best[1]:
-            best = (str(each.get("manager", "")), depth)
-    return best[0]
+    found = [(_depth(each.get("fieldsV1"), path, value), str(each.get("manager", ""))) for each in entries]
+    deepest = max((depth for depth, _ in found), default=0)
+    return next((name for depth, name in found if depth == deepest), "") if deepest else ""
 
 
-def _depth(fields: Any, path: Sequence[str | int]) -> int:
-    """How far the entry's fields follow the path. https://kubernetes.io/docs/reference/using-api/server-side-apply/
+def _depth(fields: Any, path: Sequence[str | int], value: Any) -> int:
+    """How far the entry's fields follow the path, in which items of lists are named by their keys or values.
 
-    Items of lists are named by their keys there, so one of them is taken when all of the rest fits.
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/
     """
     if not isinstance(fields, dict) or not path:
         return 0
     step, rest = path[0], path[1:]
     if isinstance(step, str):
-        return 1 + _depth(fields[f"f:{step}"], rest) if f"f:{step}" in fields else 0
-    found = [1 + _depth(part, rest) for name, part in fields.items() if name[:2] in {"k:", "v:", "i:"}]
+        part = value.get(step) if isinstance(value, dict) else None
+        return 1 + _depth(fields[f"f:{step}"], rest, part) if f"f:{step}" in fields else 0
+    item = value[step] if isinstance(value, list) and step < len(value) else None
+    found = [1 + _depth(part, rest, item) for name, part in fields.items() if _names(name, item)]
     return max(found, default=0)
+
+
+def _names(name: str, item: Any) -> bool:
+    if name[:2] not in {"k:", "v:"}:
+        return False
+    try:
+        said = json.loads(name[2:])
+    except ValueError:
+        return False
+    if name[0] == "k" and isinstance(said, dict) and isinstance(item, dict):
+        return all(item.get(key) == part for key, part in said.items())
+    return bool(said == item)

@@ -23,7 +23,7 @@ RISKS: tuple[Risk, ...] = ("deletes", "replaces", "opens", "exposes", "")
 Whose = Literal["mine", "theirs", "both", ""]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ObjectKey:
     """`group` is '' for the core one, `namespace` '' where there is none. Its version is a setting, no part of this.
 

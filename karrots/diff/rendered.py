@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from hashlib import blake2b
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from karrots.diff import heads, kustomize
@@ -53,51 +53,17 @@ class Directory:
         yield from _Rendering(self).items(problems)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Written:
     """An object of a file, or one that a kustomization file makes (`made`), and all that is done to it."""
 
+    key: ObjectKey
+    digests: tuple[bytes, ...]
     found: Object
     changes: tuple[Change, ...]
     values: Values | None
     scope: str
     made: Mapping[str, Any] | None = None
-
-    @cached_property
-    def key(self) -> ObjectKey:
-        found = self.found
-        group = found.group
-        value: Value = {"kind": found.kind, "metadata": dict(found.value.get("metadata") or {})}
-        for change in self.changes:
-            if change.said.startswith(("namespace", "name ")):
-                value = change.apply(value)
-        metadata = value["metadata"]
-        name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace") or "")
-        if self.values is not None:
-            name, namespace = self.values.text(name), self.values.text(namespace)
-        return ObjectKey(group, found.kind, "" if found.kind in CLUSTER_WIDE else plain(namespace), plain(name))
-
-    @cached_property
-    def digests(self) -> tuple[bytes, ...]:
-        made = blake2b(digest_size=16)
-        for part in self._parts():
-            made.update(part)
-            made.update(b"\0")
-        return (made.digest(),)
-
-    def _parts(self) -> Iterator[bytes]:
-        document = self.found.document
-        if self.made is not None:
-            yield repr(self.made).encode()
-        elif isinstance(document, heads.Head):
-            yield document.chunk.digest
-            yield repr(self.found.at).encode()
-        for change in self.changes:
-            yield change.said.encode()
-        if self.values is not None:
-            used = isinstance(document, heads.Head) and document.chunk.substitutes
-            text = used or self.made is not None or any("${" in change.said for change in self.changes)
-            yield repr(sorted(self.values.others.items())).encode() if text else b"substituted"
 
     def value(self) -> Value:
         """Raises KarrotsError where its text does not parse."""
@@ -139,6 +105,43 @@ class _Written:
             value = made
         if last is not None:
             yield last
+
+
+def _of(
+    found: Object, changes: tuple[Change, ...], values: Values | None, scope: str, made: Mapping[str, Any] | None = None
+) -> _Written:
+    digest = blake2b(b"\0".join(_parts(found, changes, values, made)), digest_size=16).digest()
+    return _Written(_called(found, changes, values), (digest,), found, changes, values, scope, made)
+
+
+def _called(found: Object, changes: Sequence[Change], values: Values | None) -> ObjectKey:
+    value: Value = {"kind": found.kind, "metadata": dict(found.value.get("metadata") or {})}
+    for change in changes:
+        if change.said.startswith(("namespace", "name ")):
+            value = change.apply(value)
+    metadata = value["metadata"]
+    name, namespace = str(metadata.get("name", "")), str(metadata.get("namespace") or "")
+    if values is not None:
+        name, namespace = values.text(name), values.text(namespace)
+    namespace = "" if found.kind in CLUSTER_WIDE else intern(plain(namespace))
+    return ObjectKey(intern(found.group), intern(found.kind), namespace, plain(name))
+
+
+def _parts(
+    found: Object, changes: Sequence[Change], values: Values | None, made: Mapping[str, Any] | None
+) -> Iterator[bytes]:
+    """All that the object is made of."""
+    document = found.document
+    if made is not None:
+        yield repr(made).encode()
+    elif isinstance(document, heads.Head):
+        yield document.chunk.digest
+        yield repr(found.at).encode()
+    for change in changes:
+        yield change.said.encode()
+    if values is not None:
+        used = made is not None or (isinstance(document, heads.Head) and document.chunk.substitutes)
+        yield values.digest if used or any("${" in change.said for change in changes) else b"substituted"
 
 
 def _at(value: Any, path: Sequence[str | int]) -> Any:
@@ -212,7 +215,7 @@ class _Rendering:
         for found in scope.build.objects:
             disabled = is_disabled(found.value.get("metadata"))
             changes = tuple(self._concerning(found, chains, outermost))
-            yield _Written(found, changes, None if disabled else values, label)
+            yield _of(found, changes, None if disabled else values, label)
         for through in scope.build.layers:
             for value, path, line in kustomize.generated(self.tree, through[-1]):
                 yield self._generated(through, value, path, line, outermost, values, label)
@@ -229,7 +232,7 @@ class _Rendering:
         found = Found(path, heads.nothing(path, line), {**value, "metadata": metadata}, (), "", through)
         changes = tuple(self._concerning(found, {}, outermost))
         disabled = is_disabled(value["metadata"])
-        return _Written(found, changes, None if disabled else values, label, value)
+        return _of(found, changes, None if disabled else values, label, value)
 
     def _concerning(
         self, found: Object, chains: dict[tuple[int, ...], list[Change]], outermost: tuple[Change, ...]
@@ -352,7 +355,7 @@ def _combined(base: _Written, more: _Written, behaves: str) -> _Written:
     made = {**base.made, **{key: part for key, part in more.made.items() if key not in {"data", "binaryData"}}}
     for key in ("data", "binaryData"):
         made[key] = {**(base.made.get(key) or {} if behaves == "merge" else {}), **(more.made.get(key) or {})}
-    return replace(base, made=made)
+    return _of(base.found, base.changes, base.values, base.scope, made)
 
 
 def _whole(found: Object) -> Value:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from karrots.diff.tokens import marked
@@ -27,6 +28,11 @@ class Values:
 
     identity: Mapping[str, str]
     others: Mapping[str, str]
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of what content defines; identity is the same by its names."""
+        return repr((sorted(self.identity), sorted(self.others.items()))).encode()
 
     def text(self, text: str) -> str:
         return _VARIABLE.sub(self._one, text) if "$" in text else text

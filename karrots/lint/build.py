@@ -31,7 +31,7 @@ class Layer:
     document: Document
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Object:
     """One Kubernetes object of a manifest; `at` leads to it in a List, `through` are kustomizations, outer first."""
 

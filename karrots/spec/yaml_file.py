@@ -49,7 +49,7 @@ def place(source: str, line: int, column: int) -> str:
     return f"{source}:{line}:{column}" if line else source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document, number `index` of its file: its value, and where each part of it stands."""
 

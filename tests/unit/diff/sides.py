@@ -35,7 +35,9 @@ class Given:
     def origin(self, path: tuple[str | int, ...] = ()) -> Origin:
         from karrots.diff.live import manager
 
-        return Origin("given.yaml", self.at, manager=manager(self.object["metadata"].get("managedFields"), path))
+        return Origin(
+            "given.yaml", self.at, manager=manager(self.object["metadata"].get("managedFields"), path, self.object)
+        )
 
 
 def side(label: str, objects: Iterable[Mapping[str, Any]], **record: Mapping[str, str]) -> Side:
