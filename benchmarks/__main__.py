@@ -66,7 +66,14 @@ def run(names: Sequence[str], repeat: int, calm: Quiet) -> tuple[list[Result], M
     effects.listen()
     facts = machine.facts()
     bench = prepare()
-    return [runner.measure(row, bench, repeat, say, calm) for row in rows], facts
+    return [told(runner.measure(row, bench, repeat, say, calm)) for row in rows], facts
+
+
+def told(result: Result) -> Result:
+    """As soon as it is known: what comes after may take an hour, or be ended."""
+    for line in (*map(" | ".join, table.lines(result)), *table.remarks(result)):
+        say(line)
+    return result
 
 
 def prepare() -> Bench:

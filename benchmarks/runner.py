@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 from benchmarks.row import KARROTS, Result, Wrong
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.row import Bench, Contest, Reading, Row
 
 FEWER = 3
+FAILURES = (Wrong, KarrotsError, OSError, SubprocessError)
 
 
 def measure(row: Row, bench: Bench, repeat: int, say: Callable[[str], None], calm: Callable[[], bool]) -> Result:
@@ -21,7 +23,7 @@ def measure(row: Row, bench: Bench, repeat: int, say: Callable[[str], None], cal
         with row.stage(bench) as contest:
             say(f"{row.name}: 1 + {rounds(row, repeat)} rounds")
             return contend(row, contest, rounds(row, repeat), calm)
-    except (Wrong, KarrotsError, OSError) as error:
+    except FAILURES as error:
         return Result(row, {}, {KARROTS: reason(error)})
 
 
@@ -44,7 +46,7 @@ def contend(row: Row, contest: Contest, count: int, calm: Callable[[], bool]) ->
         for name in names if turn % 2 == 0 else reversed(names):
             try:
                 reading = contest.contenders[name]()
-            except (Wrong, KarrotsError, OSError) as error:
+            except FAILURES as error:
                 failures[name] = reason(error)
                 continue
             if turn:

@@ -95,13 +95,38 @@ OWN_NAMES = workload(
 )
 
 
+# Out of a chart: no walk over git sees what Helm makes of it.
+CHARTED = {
+    "CronJob/shop/digest": f"apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: digest}}\n"
+    f"spec: {{schedule: '0 0 1 1 *', jobTemplate: {{spec: {JOB}}}}}\n",
+    "Deployment/shop/courier": workload("Deployment", "courier", "shop/courier", "replicas: 2, ", labels=OUTSIDE),
+}
+CHART = "clusters/qa/charts/outside"
+RELEASE = f"""apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {{name: outside}}
+spec:
+  interval: 10m
+  chart:
+    spec:
+      chart: ./{CHART}
+      sourceRef: {{kind: GitRepository, name: flux-system, namespace: flux-system}}
+  install: {{disableWait: true}}
+"""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def hazards(world: World) -> None:
     folder = world.directory / FOLDER
     folder.mkdir()
+    chart = world.directory.parents[1] / CHART
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: outside\nversion: 1.0.0\n")
+    (chart / "templates/all.yaml").write_text("---\n".join(CHARTED.values()))
+    (folder / "release.yaml").write_text(RELEASE)
     (folder / "all.yaml").write_text("---\n".join([*CRDS, *HAZARDS.values(), OWN_NAMES]))
     (folder / "hook.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: hook}\nstringData: {token: t}\n")
-    (folder / "kustomization.yaml").write_text("namespace: shop\nresources: [all.yaml, hook.yaml]\n")
+    (folder / "kustomization.yaml").write_text("namespace: shop\nresources: [all.yaml, hook.yaml, release.yaml]\n")
     apps = world.directory / "flux/apps/kustomization.yaml"
     apps.write_text(apps.read_text() + "  - outside\n")
     settings = world.directory / "cluster.yaml"
@@ -170,8 +195,9 @@ def test_each_is_found_and_held(world: World) -> None:
     before = counted(world, "qa")
     world.karrots("branch", STORY, COPY)
     listed = items(world)
-    assert {label: item["state"] for label, item in listed.items()} == dict.fromkeys(HAZARDS, "held")
-    assert all(item["reason"] and item["path"] == f"{FOLDER}/all.yaml" for item in listed.values())
+    assert {label: item["state"] for label, item in listed.items()} == dict.fromkeys({**HAZARDS, **CHARTED}, "held")
+    assert all(item["reason"] for item in listed.values())
+    assert {listed[label]["path"] for label in HAZARDS} == {f"{FOLDER}/all.yaml"}
     assert counted(world, "qa") == before
     run = next(each for each in world.karrots("logs", "-o", "json").document["runs"] if each["verb"] == "branch")
     journal = world.root / f"karrots/state/runs/{run['id']}/journal.jsonl"
@@ -209,6 +235,18 @@ def test_what_is_made_to_act_is_denied(world: World) -> None:
         assert done.status == status, done.err
     assert running(world, COPY, "agent") == 0
     assert running(world, "qa", "agent") > 0
+
+
+def test_what_a_chart_makes_is_held_too(world: World) -> None:
+    path = "jsonpath={.spec.replicas}"
+    assert world.kubectl(COPY, "-n", "shop", "get", "deployment", "courier", "-o", path) == "0"
+    assert world.kubectl("qa", "-n", "shop", "get", "deployment", "courier", "-o", path) == "2"
+    assert running(world, COPY, "courier") == 0
+    assert running(world, "qa", "courier") == 2
+    words = ("kubectl", "-n", "shop", "create", "job", "now", "--from=cronjob/digest", "--dry-run=server")
+    told = world.karrots("run", COPY, "--", *words, expect=1).err
+    assert f"karrots fence {COPY} --open CronJob/shop/digest" in told
+    world.karrots("run", "qa", "--", *words)
 
 
 def test_the_parents_addresses_are_closed(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,22 @@ def test_a_peer_that_fails_drops_out() -> None:
     assert clock.order.count("peer") == 1
     assert len(found.runs[KARROTS]) == 3
     assert found.median("peer") is None
+
+
+def test_a_program_that_takes_too_long_ends_its_row_and_not_the_bench() -> None:
+    """What was measured before it would be lost."""
+
+    def slow() -> Reading:
+        raise subprocess.TimeoutExpired(["karrots", "destroy"], 180.0)
+
+    found = runner.contend(a_row(), Contest(slow), 1, lambda: True)
+    assert "timed out after 180.0 seconds" in found.failure
+
+
+def test_a_row_is_told_when_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    found = result([1.0, 2.0], [3.0], Target(most=5.0))
+    assert program.told(found) is found
+    assert "1.50 s" in capsys.readouterr().err
 
 
 def test_a_scene_that_cannot_be_set_is_a_failed_row() -> None:
