@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 FIELD_MANAGER = "karrots"
+JSON = "application/json"
 CREDENTIAL = "client.authentication.k8s.io/v1"
 PAGE = 500
 
@@ -101,12 +102,7 @@ class Kube:
         self._client.rest_client.pool_manager.clear()
 
     def request(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
+        self, method: str, path: str, body: object = None, content_type: str = JSON, accept: str = JSON
     ) -> tuple[int, Any]:
         """One request; answers (status, decoded JSON or text). Raises ApiUnreachable, or what making a token raises.
 
@@ -155,14 +151,7 @@ class Kube:
             f"what answers at {self.access.server} is no API server", why=why, hint="look for a proxy or a log-in page"
         )
 
-    def _expect(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        content_type: str = "application/json",
-        accept: str = "application/json",
-    ) -> Any:
+    def _expect(self, method: str, path: str, body: object = None, content_type: str = JSON, accept: str = JSON) -> Any:
         status, answer = self.request(method, path, body, content_type, accept)
         if status < 300:
             if not isinstance(answer, dict):
@@ -174,7 +163,7 @@ class Kube:
         reason = str(answer.get("reason", "")) if isinstance(answer, dict) else ""
         raise ApiRefused(f"{method} {path} was refused with {status}", status=status, reason=reason, why=why)
 
-    def get(self, path: str, accept: str = "application/json") -> Object | None:
+    def get(self, path: str, accept: str = JSON) -> Object | None:
         """The object, or None where there is none (or no such kind). `accept` asks for another form of it."""
         try:
             found: Object = self._expect("GET", path, accept=accept)
