@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from karrots.diff.model import Problem
 
+# ruff: noqa: E501  (texts of files)
 pytestmark = pytest.mark.engine
 
 WEB = """\

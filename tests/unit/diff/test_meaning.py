@@ -13,8 +13,8 @@ from karrots.diff.tokens import Tokens, marked, plain, unmarked
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("1", "1"), (1, "1"), ("1000m", "1"), ("1Ki", "1024"), ("1k", "1000"), ("1e3", "1000"), ("1E", "1e18"), (".5", "0.5"),
-     ("-1n", "-1e-9"), (0.5, "0.5")],
+    [("1", "1"), (1, "1"), ("1000m", "1"), ("1Ki", "1024"), ("1k", "1000"), ("1e3", "1000"), ("1E", "1e18"),
+     (".5", "0.5"),     ("-1n", "-1e-9"), (0.5, "0.5")],
 )  # fmt: skip
 def test_quantities(text: Any, number: str) -> None:
     assert quantity(text) == Decimal(number)
