@@ -133,17 +133,17 @@ class _Comparison:
     def _rest(self, left: list[Item], right: list[Item]) -> None:
         """What has no partner of its own name may have one that identity alone tells apart."""
         named = {_tokenised(item.key, self.tokens[1]): item for item in reversed(right)}
+        paired: set[int] = set()
         for item in left:
             key = _tokenised(item.key, self.tokens[0])
-            partner = named.get(key)
+            partner = named.pop(key, None)
             if partner is None:
                 self._alone(item, 0)
             else:
-                del named[key]
+                paired.add(id(partner))
                 self._pair(item, partner, key)
-        remaining = {id(item) for item in named.values()}
         for item in right:
-            if id(item) in remaining:
+            if id(item) not in paired:
                 self._alone(item, 1)
 
     def _pair(self, a: Item, b: Item, key: ObjectKey | None = None) -> None:

@@ -34,7 +34,7 @@ class _Shelf:
         self.packed: list[bytes] = []
         self.open: list[bytes] = []
 
-    def put(self, value: Mapping[str, Any]) -> int:
+    def put(self, value: dict[str, Any]) -> int:
         """The place to ask for it again."""
         written = marshal.dumps(value)
         if self.room > 0:
