@@ -260,13 +260,15 @@ def service_text(detail: ServiceDetail) -> str:
         *([("not here", detail.why_not)] if detail.why_not else []),
         ("needs", ", ".join(detail.needs) or "-"),
         ("rights", detail.permission or "-"),
+        ("makes", detail.makes or "-"),
         ("differs", detail.differs),
         ("namespace", detail.namespace),
         *((f"  {option}", value or "-") for option, value in detail.options.items()),
     ]
     text = "".join(f"{label:15}  {value}\n" for label, value in lines)
     for chart in detail.charts:
-        text += f"\n{chart.name} {chart.version} from {chart.address}\n"
+        asks = f", its pods ask for {chart.requests}" if chart.requests else ""
+        text += f"\n{chart.name} {chart.version} from {chart.address}{asks}\n"
         text += table(("VALUE", "LOOKED UP IN"), list(chart.values.items()))
     return text
 

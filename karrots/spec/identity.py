@@ -18,4 +18,6 @@ IDENTITY_VARIABLES = (
     "cluster_account",
     "cluster_vpc",
     "cluster_dns_identity",
+    "cluster_node_role",
+    "cluster_node_subnets",
 )
