@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.content import DEPLOYMENT
 from benchmarks.row import Contest, Reading, Target, Unit, Wrong, row
 from benchmarks.world import world
 
@@ -27,41 +28,6 @@ SETTINGS = "".join(
     f"            - name: SETTING_{number}\n              value: some-value-of-{number}.${{cluster_domain}}\n"
     for number in range(24)
 )
-DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: app-{number}
-  namespace: shop
-  labels:
-    app.kubernetes.io/name: app-{number}
-spec:
-  replicas: 2
-  selector:
-    matchLabels:
-      app.kubernetes.io/name: app-{number}
-  template:
-    metadata:
-      labels:
-        app.kubernetes.io/name: app-{number}
-    spec:
-      containers:
-        - name: app
-          image: registry.example.com/app:{version}
-          ports:
-            - name: http
-              containerPort: 8080
-          env:
-{settings}
-          resources:
-            requests:
-              cpu: 100m
-              memory: 128Mi
-          readinessProbe:
-            httpGet:
-              path: /ready
-              port: http
-"""
 APPS = """\
 apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
@@ -77,8 +43,8 @@ spec:
 def diff(bench: Bench) -> Iterator[Contest]:
     with world(bench.engine) as made:
         a, b = made.root / "a", made.root / "b"
-        write(a, {})
-        write(b, dict.fromkeys(range(7, OBJECTS, OBJECTS // CHANGED), 2))
+        write(a, ())
+        write(b, range(7, OBJECTS, OBJECTS // CHANGED))
 
         def ours() -> Reading:
             here = Path(__file__).parents[1]
@@ -100,15 +66,20 @@ def diff(bench: Bench) -> Iterator[Contest]:
         yield Contest(ours, {"diff -ur": text})
 
 
-def write(folder: Path, versions: Mapping[int, int]) -> None:
+def write(folder: Path, changed: Collection[int]) -> None:
     apps = folder / "flux/apps"
     apps.mkdir(parents=True)
     (folder / "flux/kustomization.yaml").write_text("resources: [apps.yaml]\n")
     (folder / "flux/apps.yaml").write_text(APPS)
     for first in range(0, OBJECTS, IN_A_FILE):
-        numbers = range(first, first + IN_A_FILE)
-        texts = [DEPLOYMENT.format(number=n, version=versions.get(n, 1), settings=SETTINGS) for n in numbers]
+        texts = [deployment(number, more=number in changed) for number in range(first, first + IN_A_FILE)]
         (apps / f"part-{first}.yaml").write_text("---\n".join(texts))
+
+
+def deployment(number: int, *, more: bool) -> str:
+    """`more` has a pod more."""
+    text = DEPLOYMENT.format(number=number, host="app.${cluster_domain}") + SETTINGS
+    return text.replace("replicas: 2", "replicas: 3") if more else text
 
 
 class Folder(Mapping[str, bytes]):
