@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 FIELD_MANAGER = "karrots"
+JSON = "application/json"
 CREDENTIAL = "client.authentication.k8s.io/v1"
 PAGE = 500
 
@@ -101,25 +102,25 @@ class Kube:
         self._client.rest_client.pool_manager.clear()
 
     def request(
-        self, method: str, path: str, body: object = None, content_type: str = "application/json"
+        self, method: str, path: str, body: object = None, content_type: str = JSON, accept: str = JSON
     ) -> tuple[int, Any]:
         """One request; answers (status, decoded JSON or text). Raises ApiUnreachable, or what making a token raises.
 
         A token that is refused is made anew once: it may have ended sooner than our clock says.
         """
         if self.access.tokens is None:
-            return self._asked(method, path, body, content_type)
+            return self._asked(method, path, body, content_type, accept)
         token = self.access.tokens.now()
-        status, answer = self._asked(method, path, body, content_type, token)
+        status, answer = self._asked(method, path, body, content_type, accept, token)
         if status == 401:
             self.access.tokens.refused(token)
-            return self._asked(method, path, body, content_type, self.access.tokens.now())
+            return self._asked(method, path, body, content_type, accept, self.access.tokens.now())
         return status, answer
 
     def _asked(
-        self, method: str, path: str, body: object, content_type: str, token: Token | None = None
+        self, method: str, path: str, body: object, content_type: str, accept: str, token: Token | None = None
     ) -> tuple[int, Any]:
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         if token is not None:
             headers["Authorization"] = f"Bearer {token.text}"
         # the client encodes what it takes for JSON itself, and wants text for everything else
@@ -150,8 +151,8 @@ class Kube:
             f"what answers at {self.access.server} is no API server", why=why, hint="look for a proxy or a log-in page"
         )
 
-    def _expect(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Any:
-        status, answer = self.request(method, path, body, content_type)
+    def _expect(self, method: str, path: str, body: object = None, content_type: str = JSON, accept: str = JSON) -> Any:
+        status, answer = self.request(method, path, body, content_type, accept)
         if status < 300:
             if not isinstance(answer, dict):
                 raise self._strange(f"{method} {path} was answered with: {str(answer)[:200]!r}")
@@ -162,10 +163,10 @@ class Kube:
         reason = str(answer.get("reason", "")) if isinstance(answer, dict) else ""
         raise ApiRefused(f"{method} {path} was refused with {status}", status=status, reason=reason, why=why)
 
-    def get(self, path: str) -> Object | None:
-        """The object, or None where there is none (or no such kind)."""
+    def get(self, path: str, accept: str = JSON) -> Object | None:
+        """The object, or None where there is none (or no such kind). `accept` asks for another form of it."""
         try:
-            found: Object = self._expect("GET", path)
+            found: Object = self._expect("GET", path, accept=accept)
         except ApiRefused as error:
             if error.status == 404:
                 return None

@@ -17,12 +17,12 @@ import typer
 from karrots.errors import Interrupted, Refused, UsageError
 from karrots.ops.settings import Settings
 from karrots.report import streams
-from karrots.report.document import Format, document, dump
+from karrots.report.document import Format, Page, document, dump
 from karrots.report.reporters import JsonReporter, PlainReporter, QuietReporter
 from karrots.report.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from karrots.report.events import Reporter
 
@@ -34,6 +34,10 @@ Directory = Annotated[
 ]
 Output = Annotated[
     Format,
+    typer.Option("-o", "--output", help="How the result is written to stdout.", rich_help_panel=COMMON),
+]
+PageOutput = Annotated[
+    Page,
     typer.Option("-o", "--output", help="How the result is written to stdout.", rich_help_panel=COMMON),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.", rich_help_panel=COMMON)]
@@ -51,11 +55,14 @@ NoInput = Annotated[
 
 @dataclass(frozen=True)
 class Session:
+    """`page` is markdown or html where one of these was asked for; the rest is then told as for `text`."""
+
     start: Path
     output: Format
     quiet: bool
     verbose: int
     no_input: bool
+    page: str = ""
 
     @property
     def settings(self) -> Settings:
@@ -101,12 +108,15 @@ class Session:
         *,
         paint: Callable[[str], str] | None = None,
         exact: bool = False,
+        pages: Mapping[str, Callable[[], str]] | None = None,
     ) -> None:
         """The one place where a result meets stdout, and where nothing in it may steer the terminal.
 
         `paint` puts colours on what is clean; `exact` is for text that a shell reads, and not a person.
         """
-        if self.output is Format.text:
+        if self.page:
+            write(clean((pages or {})[self.page]()))
+        elif self.output is Format.text:
             plain = text() if exact else clean(text())
             write(paint(plain) if paint else plain)
         elif self.output is Format.name:
@@ -151,6 +161,15 @@ def typed() -> str:
 
 def verb(function: Callable[..., None]) -> Callable[..., None]:
     """A Typer command from a function whose first parameter is the Session."""
+    return _command(function, Output, Format.text)
+
+
+def verb_with_pages(function: Callable[..., None]) -> Callable[..., None]:
+    """The same for one whose result can also be a page."""
+    return _command(function, PageOutput, Page.text)
+
+
+def _command(function: Callable[..., None], output: Any, usual: Format | Page) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     own = list(inspect.signature(function).parameters.values())[1:]
 
@@ -167,7 +186,7 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, default, kind in (
             ("directory", None, Directory),
-            ("output", Format.text, Output),
+            ("output", usual, output),
             ("quiet", False, Quiet),
             ("verbose", 0, Verbose),
             ("no_input", False, NoInput),
@@ -179,11 +198,13 @@ def verb(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _session(directory: Path | None, output: Format, quiet: bool, verbose: int, no_input: bool) -> Session:
+def _session(directory: Path | None, output: Format | Page, quiet: bool, verbose: int, no_input: bool) -> Session:
     start = directory or working_folder()
     if not start.is_dir():
         raise UsageError(f"'{start}' is not a folder", hint="-C DIR names an existing folder")
-    return Session(start, output, quiet, verbose, no_input)
+    page = output.value if output.value not in Format.__members__ else ""
+    form = Format.text if page else Format(output.value)
+    return Session(start, form, quiet, verbose, no_input, page)
 
 
 def working_folder() -> Path:

@@ -12,12 +12,10 @@ from karrots.report.text import age_text, clean, count_text, seconds_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from karrots.diff.sides import Setting
     from karrots.ops.bringup import Cluster
     from karrots.ops.content import Linted, Rendered
     from karrots.ops.demo import Story
     from karrots.ops.destroy import Receipt
-    from karrots.ops.diff import Difference
     from karrots.ops.doctor import Diagnosis
     from karrots.ops.engine import Built, EngineClusters, Freed
     from karrots.ops.fence import Fence, Item
@@ -155,29 +153,6 @@ def lineage_names(lineage: Lineage) -> list[str]:
             yield from walk(child)
 
     return [name for root in lineage.roots for name in walk(root)]
-
-
-def difference_text(found: Difference) -> str:
-    """A summary first, then content, then what belongs to one cluster alone."""
-    a, b = found.a.label, found.b.label
-    files = count_text(len(found.files), "file")
-    head = f"{a} → {b}: {files} of content differ" if found.files else f"{a} → {b}: same content"
-    parts = [head + "\n"]
-    if found.patch:
-        parts += ["\n", found.patch]
-    parts += _settings("overrides", found.overrides)
-    parts += _settings("identity (always differs)", found.identity)
-    return "".join(parts)
-
-
-def _settings(title: str, settings: tuple[Setting, ...]) -> list[str]:
-    if not settings:
-        return []
-    widest = max(len(s.key) for s in settings)
-    return [
-        f"\n{title}\n",
-        *(f"  {clean(s.key):{widest}}  {clean(s.a) or '-'} → {clean(s.b) or '-'}\n" for s in settings),
-    ]
 
 
 # How a line of a diff begins, and its colour: the longest beginning that fits counts.

@@ -6,7 +6,7 @@ from karrots.errors import ExitCode
 
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.DONE: "done",
-    ExitCode.DIFFERENCES: "differences (diff --exit-code, render --check), or errors that lint or rehearse found",
+    ExitCode.DIFFERENCES: "differences (diff where that is asked, render --check), or what lint or rehearse found",
     ExitCode.USAGE: "usage: a wrong option, name or file",
     ExitCode.REFUSED: "refused by a guard, or an answer is needed",
     ExitCode.LOGIN_NEEDED: "a login is needed",

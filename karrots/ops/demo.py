@@ -29,7 +29,8 @@ from karrots.ops.branch import BranchOptions, branch
 from karrots.ops.bringup import Cluster, Options
 from karrots.ops.create import create
 from karrots.ops.destroy import destroy, gone_text
-from karrots.ops.diff import diff
+from karrots.ops.diff import Options as Compared
+from karrots.ops.diff import of_two
 from karrots.ops.engine import ready
 from karrots.ops.leftovers import DEMO, DEMO_MARK
 from karrots.report.events import Noted
@@ -193,7 +194,7 @@ def changed(teller: Teller, checkout: Checkout, fleet: Path) -> None:
 
 def compared(teller: Teller) -> None:
     with teller.chapter("the two compared", f"karrots diff {PARENT} {COPY}"):
-        found = diff(teller.settings, PARENT, COPY, stat=False)
+        found = of_two(teller.settings, PARENT, COPY, Compared(("content",)))
         if [file.path for file in found.files] != ["flux/apps/front/deployment.yaml"]:
             raise Failed("the diff shows something else than the story's change")
         for line in found.patch.splitlines():

@@ -20,6 +20,17 @@ class Format(StrEnum):
     name = "name"
 
 
+class Page(StrEnum):
+    """The forms of a verb whose result can also be a page."""
+
+    text = "text"
+    json = "json"
+    yaml = "yaml"
+    name = "name"
+    markdown = "markdown"
+    html = "html"
+
+
 def document(result: Any) -> dict[str, Any]:
     """A result dataclass as {apiVersion, kind, …fields}."""
     return {"apiVersion": API_VERSION, "kind": type(result).__name__, **plain(result)}

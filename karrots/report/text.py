@@ -6,10 +6,13 @@ import datetime as dt
 import unicodedata
 
 KEPT = {"\n", "\t"}
+_CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in KEPT}
 
 
 def clean(text: str) -> str:
     """`text` without control characters (C0, C1, escape sequences, direction overrides) that others may have put in."""
+    if text.isascii():  # a hundred times as fast, and most texts are
+        return text.translate(_CONTROLS)
     return "".join(c for c in text if c in KEPT or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
 
 

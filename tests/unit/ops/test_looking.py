@@ -13,7 +13,7 @@ from karrots.cli.texts import lineage_names
 from karrots.errors import NotFound
 from karrots.fleet.record import Applied, Parent
 from karrots.ops import listing, runs
-from karrots.ops.diff import _plain
+from karrots.ops.diff_sides import _plain
 from karrots.ops.engine import bar, last_lines
 from karrots.ops.listing import Lineage, row
 from tests.support.records import record
