@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "apply": Verb("apply", "Converge infrastructure and Flux to the branch's present content.", WORK),
     "sync": Verb("sync", "Ask Flux to look now, and wait until it is Ready.", WORK),
     "fence": Verb("fence", "What a copy is kept from doing; open and close it.", WORK),
+    "secrets": Verb("secrets", "How a cluster reads each secret, and who gains access.", LOOK),
     "destroy": Verb("destroy", "Destroy a cluster and prove that nothing is left.", WORK),
     "ls": Verb("ls", "List the clusters of the fleet, asking none of them.", LOOK),
     "status": Verb("status", "List the clusters of the fleet with their Flux state.", LOOK),

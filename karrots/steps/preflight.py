@@ -15,7 +15,7 @@ from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
-from karrots.steps import root_check, state_check
+from karrots.steps import root_check, secrets, state_check
 from karrots.steps.content import committed, errors_of, findings, own_committed
 from karrots.steps.fencing import Fence
 from karrots.steps.syncing import git_of, manifest_of
@@ -72,7 +72,7 @@ def checks(ctx: Context) -> list[Check]:
     with ThreadPoolExecutor(len(far)) as pool:
         asked = [pool.submit(ask) for ask in far]
         here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
-        inside = [*flux_components(ctx), *content(ctx), *fence(ctx)]
+        inside = [*flux_components(ctx), *content(ctx), *fence(ctx), *secrets.checks(ctx)]
         cloud, state, git, root = (each.result() for each in asked)
         if any(row.login and not row.ok for row in cloud):
             state = []  # what it says to somebody who is not logged in is not about the state
