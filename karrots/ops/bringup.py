@@ -20,6 +20,7 @@ from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import ClaimName, PushBranch, TakeCluster, WhileOurs
 from karrots.steps.context import Context
+from karrots.steps.deploy_key import GiveDeployKey
 from karrots.steps.fencing import RaiseFence
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
 from karrots.steps.preflight import Preflight
@@ -193,8 +194,8 @@ def towards_ready(wait: Wait) -> list[Step[Context]]:
     """Steps after the claim. `infra` leaves Flux out, `none` does not wait for it."""
     if wait is Wait.infra:
         return [*towards_infrastructure(flux=False), Publish("creating")]
-    synced: list[Step[Context]] = [*towards_infrastructure(flux=True), InstallFlux(), GiveKeys(), RaiseFence()]
-    synced.append(SyncFromBranch())
+    synced: list[Step[Context]] = [*towards_infrastructure(flux=True), InstallFlux(), GiveKeys(), GiveDeployKey()]
+    synced += [RaiseFence(), SyncFromBranch()]
     return [*synced, WaitReady(), Publish("ready")] if wait is Wait.ready else [*synced, Publish("creating")]
 
 

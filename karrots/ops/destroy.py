@@ -15,6 +15,7 @@ from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
+from karrots.steps.deploy_key import RemoveDeployKey
 from karrots.steps.infrastructure import DestroyInfrastructure, PlanRemoval, RenderRoot
 from karrots.steps.removal import Drain, Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt, forget
 
@@ -99,6 +100,7 @@ def removal(take_over: str = "") -> Sequence[Step[Context]]:
         DestroyInfrastructure(),
         RemoveState(),
         Sweep(),
+        RemoveDeployKey(),
         WriteReceipt(),
     )
 

@@ -15,6 +15,7 @@ from karrots.errors import KarrotsError
 from karrots.fleet import identity
 from karrots.spec import flux_components
 from karrots.steps.content import committed
+from karrots.steps.deploy_key import asked_for
 from karrots.steps.fencing import Fence
 from karrots.steps.secrets import Wanted
 from karrots.steps.syncing import API_SECONDS, identity_of, lets_in, serves, sync_of
@@ -130,4 +131,4 @@ class FluxAhead:
 
 def asks_for_keys(ctx: Context) -> bool:
     """Whether something of the parent's has to be there before the first sync: a step brings it."""
-    return Wanted.of(ctx).of_parent
+    return asked_for(ctx) is not None or Wanted.of(ctx).of_parent
