@@ -63,6 +63,13 @@ def _access(ctx: Context, spec: DeployKey, private: str) -> flux.GitAccess:
     return git_access.with_key(wanted_of(ctx), spec, private)
 
 
+def may_be_asked(ctx: Context) -> None:
+    """Raises what the host says, before anything is taken away."""
+    spec = asked_for(ctx)
+    if spec is not None:
+        keys_of(ctx, spec).titled(title(ctx))
+
+
 class GiveDeployKey:
     """The host knows it before Flux has it. One that Flux never got is made anew."""
 
