@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from karrots.ops.diff import Difference
     from karrots.ops.doctor import Diagnosis
     from karrots.ops.engine import Built, EngineClusters, Freed
-    from karrots.ops.secrets import Secrets
     from karrots.ops.fence import Fence, Item
     from karrots.ops.flux import Pinned
     from karrots.ops.foresee import Planned
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from karrots.ops.rehearse import Found, Rehearsed
     from karrots.ops.repair import Repairs
     from karrots.ops.runs import PastRuns, RunLog
+    from karrots.ops.secrets import Secrets
     from karrots.ops.services import Outdated, ServiceDetail, ServiceList, ServiceRow, ServicesChanged
 
 

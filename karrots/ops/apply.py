@@ -13,9 +13,9 @@ from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
+from karrots.steps.keys import GiveKeys
 from karrots.steps.preflight import Preflight
 from karrots.steps.publish import PublishContent
-from karrots.steps.secrets import GiveKeys
 from karrots.steps.syncing import AskFlux, Connect, WaitReady
 
 if TYPE_CHECKING:

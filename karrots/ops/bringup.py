@@ -23,9 +23,10 @@ from karrots.steps.context import Context
 from karrots.steps.deploy_key import GiveDeployKey
 from karrots.steps.fencing import RaiseFence
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
+from karrots.steps.keys import GiveKeys
 from karrots.steps.preflight import Preflight
 from karrots.steps.publish import Publish
-from karrots.steps.secrets import GiveKeys, agreement
+from karrots.steps.secrets import agreement
 from karrots.steps.syncing import AskFlux, Connect, InstallFlux, SyncFromBranch, WaitReady
 
 if TYPE_CHECKING:

@@ -67,7 +67,8 @@ def foresee(steps: list[Step[Context]], visible: int, ctx: Context, *, found: bo
         ctx.run.reporter.emit(Noted(line))
     return Planned(
         ctx.record.name, ctx.record.branch, ctx.commit, tuple(asdict(check) for check in ctx.checks),
-        tuple(step.document() for step in looked), plan_document(plan), costs_document(estimate), tuple(asdict(each) for each in found_secrets),
+        tuple(step.document() for step in looked), plan_document(plan), costs_document(estimate),
+        tuple(asdict(each) for each in found_secrets),
     )  # fmt: skip
 
 

@@ -6,15 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from karrots.adapters.kube import Kube, condition, group, text
+from karrots.adapters.kube import condition, group, text
 from karrots.errors import KarrotsError
 from karrots.ops.apply import named
 from karrots.ops.fence import content_of
-from karrots.providers import provider
 from karrots.steps import secrets as steps
 from karrots.steps.fencing import walked
 from karrots.steps.secrets import Item, Terms
-from karrots.steps.syncing import API_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +48,7 @@ def secrets(settings: Settings, name: str | None) -> Secrets:
 def said(workspace: Workspace, record: Record) -> dict[tuple[str, str], tuple[bool, str]] | None:
     """By SealedSecret whether it was opened, and what its controller says; None when the cluster does not answer."""
     try:
-        access = provider(record.provider).access(record, {}, workspace.section(record.provider))
-        if access is None:
-            return None
-        with closing(Kube(access, timeout=API_SECONDS)) as kube:
+        with closing(steps.api_of(workspace, record)) as kube:
             return {_named(each): _opened(each) for each in kube.list(steps.SEALED_SECRETS)}
     except KarrotsError:
         return None

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """`ask` answers a yes-or-no question, `agree` one that only a person can say yes to; `argv` is the command as typed, which is also the command that goes on."""
+    """`ask` answers a yes-or-no question, `agree` one that only a person can say yes to.
+
+    `argv` is the command as typed, which is also the command that goes on.
+    """
 
     start: Path
     reporter: Reporter

@@ -150,7 +150,7 @@ class Secrets(Model):
 
     sealed: Literal["reseal", "share", "own"] = Field(
         default="reseal",
-        description="SealedSecrets: their values sealed again for the copy's own key, the parent's keys copied, or none.",
+        description="SealedSecrets: values sealed again for the copy's own key, the parent's keys copied, or neither.",
     )
     sops: Literal["share", "own"] = Field(
         default="share", description="SOPS: Secrets that Flux decrypts with are copied from the parent, or not."

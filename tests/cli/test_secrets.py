@@ -18,7 +18,7 @@ metadata: {name: db, namespace: shop}
 spec: {encryptedData: {password: AgB}}
 """
 PLAIN = "apiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {token: Qz-plain}\n"
-SOPS = "apiVersion: v1\nkind: Secret\nmetadata: {name: age, namespace: shop}\ndata: {a: ENC[]}\nsops: {age: []}\n"
+SOPS = "apiVersion: v1\nkind: Secret\nmetadata: {name: age, namespace: shop}\ndata: {a: 'ENC[]'}\nsops: {age: []}\n"
 
 
 def with_content(fleet: Fleet, *manifests: str, settings: str = "") -> None:

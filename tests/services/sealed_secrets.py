@@ -43,6 +43,7 @@ WHAT = Recipe(
     small=True,
 )
 BUILD_SECONDS = 3600.0
+CLIENT = "k8s.io/client-go"
 IN_CLUSTER = "rest/config.go"
 CONSTANTS = (
     "\tconst (\n"
@@ -51,9 +52,7 @@ CONSTANTS = (
     "\t)\n"
 )
 FOLDER = "SERVICE_ACCOUNT_FOLDER"
-OURS = (
-    f'\ttokenFile := os.Getenv("{FOLDER}") + "/token"\n\trootCAFile := os.Getenv("{FOLDER}") + "/ca.crt"\n'
-)
+OURS = f'\ttokenFile := os.Getenv("{FOLDER}") + "/token"\n\trootCAFile := os.Getenv("{FOLDER}") + "/ca.crt"\n'
 ENVIRONMENT = dict(os.environ)
 
 NAMESPACE = "kube-system"
@@ -118,10 +117,10 @@ def _build(go: toolchain.Go, folder: Path) -> None:
     process.run([go.program, "mod", "download"], cwd=WHAT.modules, env=env, timeout=BUILD_SECONDS)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as scratch:
-        made, overlay = Path(scratch) / "programs", _overlay(go, Path(scratch))
+        made, modules = Path(scratch) / "programs", _patched(go, Path(scratch))
         made.mkdir()
         for program in WHAT.programs:
-            words = ["-overlay", str(overlay), "-ldflags", WHAT.ldflags, "-o", str(made / program.name)]
+            words = [f"-modfile={modules}", "-ldflags", WHAT.ldflags, "-o", str(made / program.name)]
             argv = [go.program, "build", *words, program.package]
             process.run(argv, cwd=WHAT.modules, env=env, timeout=BUILD_SECONDS)
             process.run([str(made / program.name), *program.probe])
@@ -129,15 +128,20 @@ def _build(go: toolchain.Go, folder: Path) -> None:
         made.rename(folder)
 
 
-def _overlay(go: toolchain.Go, scratch: Path) -> Path:
-    """What `go build -overlay` reads: our text in place of one file."""
-    original = _module(go, "k8s.io/client-go") / IN_CLUSTER
-    text = original.read_text("utf-8")
+def _patched(go: toolchain.Go, scratch: Path) -> Path:
+    """A go.mod that takes client-go from a copy, in which our text stands in place of the constants."""
+    copy = scratch / "client-go"
+    shutil.copytree(_module(go, CLIENT), copy, copy_function=shutil.copyfile)
+    copy.chmod(0o755)
+    for folder in (path for path in copy.rglob("*") if path.is_dir()):
+        folder.chmod(0o755)
+    text = (copy / IN_CLUSTER).read_text("utf-8")
     assert text.count(CONSTANTS) == 1, "client-go finds its API server in another way"
-    (scratch / "config.go").write_text(text.replace(CONSTANTS, OURS))
-    overlay = scratch / "overlay.json"
-    overlay.write_text(json.dumps({"Replace": {str(original): str(scratch / "config.go")}}))
-    return overlay
+    (copy / IN_CLUSTER).write_text(text.replace(CONSTANTS, OURS))
+    shutil.copyfile(WHAT.modules / "go.sum", scratch / "go.sum")
+    own = (WHAT.modules / "go.mod").read_text("utf-8")
+    (scratch / "go.mod").write_text(f"{own}\nreplace {CLIENT} => {copy}\n")
+    return scratch / "go.mod"
 
 
 @dataclass

@@ -211,8 +211,10 @@ def test_a_protected_parent_gives_nothing_without_a_typed_yes(world: World, cont
 
 def protecting(settings: str, name: str) -> str:
     assert "protected" not in settings
-    return f"{settings}\npolicies: {{protected: [{name}]}}\n" if "policies:" not in settings else settings.replace(
-        "policies:\n", f"policies:\n  protected: [{name}]\n"
+    return (
+        f"{settings}\npolicies: {{protected: [{name}]}}\n"
+        if "policies:" not in settings
+        else settings.replace("policies:\n", f"policies:\n  protected: [{name}]\n")
     )
 
 

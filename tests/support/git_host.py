@@ -134,7 +134,11 @@ def _handler(host: GitHost) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_POST = do_DELETE = do_GET
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
+            self.do_GET()
 
         def log_message(self, *words: object) -> None:
             """Says nothing."""

@@ -75,7 +75,12 @@ def test_a_token_that_may_not(host: GitHost) -> None:
         ("ssh://git@github.com/team/fleet.git", None, None, ("github", "https://api.github.com", "team/fleet")),
         ("https://gitlab.com/a/b/fleet", None, None, ("gitlab", "https://gitlab.com/api/v4", "a/b/fleet")),
         ("https://git.example.com/a/b", "github", None, ("github", "https://git.example.com/api/v3", "a/b")),
-        ("https://git.example.com/a/b", "gitlab", "https://x.example.com/v4/", ("gitlab", "https://x.example.com/v4", "a/b")),
+        (
+            "https://git.example.com/a/b",
+            "gitlab",
+            "https://x.example.com/v4/",
+            ("gitlab", "https://x.example.com/v4", "a/b"),
+        ),
     ],
 )
 def test_where_a_hosts_interface_is(url: str, kind: Kind | None, api: str | None, expected: tuple[str, ...]) -> None:
@@ -105,7 +110,9 @@ def test_an_app_gets_a_token_of_its_installation(app_key: rsa.RSAPrivateKey) -> 
         assert app_token(host.api, APP, INSTALLATION, pem(app_key)) == APP_TOKEN
 
 
-@pytest.mark.parametrize(("app", "installation", "own"), [("1", INSTALLATION, True), (APP, "9", True), (APP, INSTALLATION, False)])
+@pytest.mark.parametrize(
+    ("app", "installation", "own"), [("1", INSTALLATION, True), (APP, "9", True), (APP, INSTALLATION, False)]
+)
 def test_an_app_that_gets_none(app_key: rsa.RSAPrivateKey, app: str, installation: str, own: bool) -> None:
     key = app_key if own else rsa.generate_private_key(65537, 2048)
     with git_host("github") as host:

@@ -137,7 +137,12 @@ def test_an_app_is_flux_own_to_log_in_as(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "an App over ssh": ("{app: {id: '1', installation: '2', key: {env: T}}}", GITHUB, UsageError, "does not fit ssh://"),
+    "an App over ssh": (
+        "{app: {id: '1', installation: '2', key: {env: T}}}",
+        GITHUB,
+        UsageError,
+        "does not fit ssh://",
+    ),
     "no remote": ("{}", None, UsageError, "no address that Flux could read"),
     "a folder": ("{}", "/srv/fleet.git", UsageError, "Flux cannot read the repository at the remote's address"),
     "a log-in": ("{}", "https://ada:s3cret@github.com/x", UsageError, "at the remote's address"),

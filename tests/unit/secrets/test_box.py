@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from karrots.errors import Failed
 from karrots.secrets import Sealed, box
-from karrots.secrets.find import Reach
+
+if TYPE_CHECKING:
+    from karrots.secrets.find import Reach
 
 BITS = 2048
 
@@ -43,7 +45,9 @@ def test_one_that_was_changed(keys: list[box.Key]) -> None:
     assert box.opened(base64.b64encode(data).decode(), b"", keys) is None
 
 
-@pytest.mark.parametrize(("reach", "bound"), [("strict", b"shop/a"), ("namespace-wide", b"shop"), ("cluster-wide", b"")])
+@pytest.mark.parametrize(
+    ("reach", "bound"), [("strict", b"shop/a"), ("namespace-wide", b"shop"), ("cluster-wide", b"")]
+)
 def test_what_a_value_is_bound_to(reach: Reach, bound: bytes) -> None:
     assert box.label(Sealed("shop", "a", "x.yaml", 1, reach)) == bound
 

@@ -11,7 +11,7 @@ from tests.unit.fence.trees import APPS, DIRECTORY, files, manifest
 
 DECRYPTING = APPS + "  decryption: {provider: sops, secretRef: {name: sops-age}}\n"
 SOPS = "sops: {age: [{recipient: age1example}], kms: [{arn: 'arn:aws:kms:eu-central-1:123456789012:key/x'}]}\n"
-ENCRYPTED = manifest("Secret", "v1", "data: {a: ENC[AES256_GCM]}\n" + SOPS)
+ENCRYPTED = manifest("Secret", "v1", "data: {a: 'ENC[AES256_GCM]'}\n" + SOPS)
 SEALED = manifest("SealedSecret", "bitnami.com/v1alpha1", "spec: {encryptedData: {password: AgB}}")
 
 
@@ -25,9 +25,20 @@ def brief(*manifests: str, **more: str) -> list[tuple[str, str, str]]:
 
 def test_a_sealed_one_in_the_namespace_it_gets() -> None:
     (only,) = found(SEALED)
-    assert (only.way, only.namespace, only.name, only.path, only.line) == ("sealed", "shop", "a", "flux/apps/all.yaml", 1)
+    assert (only.way, only.namespace, only.name, only.path, only.line) == (
+        "sealed",
+        "shop",
+        "a",
+        "flux/apps/all.yaml",
+        1,
+    )
     (content,) = sealed(walk(Tree(files(SEALED), DIRECTORY)))
-    assert (content.values, content.reach, content.whole, content.is_known) == ({"password": "AgB"}, "strict", False, True)
+    assert (content.values, content.reach, content.whole, content.is_known) == (
+        {"password": "AgB"},
+        "strict",
+        False,
+        True,
+    )
 
 
 @pytest.mark.parametrize(

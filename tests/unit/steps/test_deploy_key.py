@@ -57,7 +57,9 @@ def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield made
 
 
-def context(host: GitHost, url: str = "ssh://git@git.example.com/team/fleet.git", hosts: str = "h ssh-ed25519 AAAA") -> Context:
+def context(
+    host: GitHost, url: str = "ssh://git@git.example.com/team/fleet.git", hosts: str = "h ssh-ed25519 AAAA"
+) -> Context:
     spec = f"{{host: {host.kind}, api: '{host.api}', token: {{env: HOST_TOKEN}}, known_hosts: '{hosts}'}}"
     settings = load_fleet(f"{HEAD}git: {{access: {{url: '{url}', deploy_key: {spec}}}}}\n", "karrots.yaml")
     repo = SimpleNamespace(root="/", remote=lambda _: url)

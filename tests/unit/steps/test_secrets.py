@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,20 +16,21 @@ from karrots.ops.wait import Wait
 from karrots.pipeline import Done, Needed
 from karrots.secrets import Sealed, admission, box, sealed
 from karrots.spec.cluster import Secrets
-from karrots.steps import secrets
-from karrots.steps.secrets import AgreeToSecrets, GiveKeys, Wanted, checks
+from karrots.steps import keys, secrets
+from karrots.steps.keys import GiveKeys
+from karrots.steps.secrets import AgreeToSecrets, Wanted, checks
 from tests.support.records import record
 from tests.unit.fence.trees import APPS, DIRECTORY, files, manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from karrots.fleet.record import Record
     from karrots.steps.context import Context
 
 KEYS = "/api/v1/namespaces/kube-system/secrets"
 DECRYPTING = APPS + "  decryption: {provider: sops, secretRef: {name: sops-age}}\n"
-ENCRYPTED = manifest("Secret", "v1", "data: {a: ENC[AES256_GCM]}\nsops: {age: [{recipient: age1example}]}\n")
+ENCRYPTED = manifest("Secret", "v1", "data: {a: 'ENC[AES256_GCM]'}\nsops: {age: [{recipient: age1example}]}\n")
 MAKE = box.make
 
 
@@ -97,6 +97,15 @@ def sealed_text(key: dict[str, Any], text: bytes = b"Qz-marked", name: str = "a"
     return manifest("SealedSecret", "bitnami.com/v1alpha1", f"spec: {{encryptedData: {{password: {value}}}}}")
 
 
+def asking(parent: Server | None) -> Callable[[object, Callable[[Any], Any]], Any]:
+    def asked(_: object, ask: Callable[[Any], Any]) -> Any:
+        if parent is None:
+            raise Failed("the keys of 'qa' cannot be had", hint="karrots apply qa")
+        return ask(parent)
+
+    return asked
+
+
 class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, parent: Server | None, *, protected: bool = False) -> None:
         self.copy = Server()
@@ -104,18 +113,9 @@ class World:
         self.yes = False
         self.asked: list[str] = []
         monkeypatch.setattr(box, "make", lambda: MAKE(2048))
-        monkeypatch.setattr(secrets, "api_of_parent", self._opening(parent))
-        monkeypatch.setattr(secrets, "until", lambda true, *_: true())
-
-    @staticmethod
-    def _opening(parent: Server | None) -> Any:
-        @contextmanager
-        def opened(_: object) -> Iterator[Server]:
-            if parent is None:
-                raise Failed("the keys of 'qa' cannot be had", hint="karrots apply qa")
-            yield parent
-
-        return opened
+        for module in (keys, secrets):
+            monkeypatch.setattr(module, "asked_of_parent", asking(parent))
+        monkeypatch.setattr(keys, "until", lambda true, *_: true())
 
     def agree(self, question: str) -> bool:
         self.asked.append(question)
@@ -125,11 +125,12 @@ class World:
         copy = record("qa-story", parent=Parent(name="qa", id=self.parent.id, commit="a" * 40))
         policies = SimpleNamespace(policies=SimpleNamespace(protected=[]))
         workspace = SimpleNamespace(parent_of=self._parent_of, settings=policies)
+        said = Secrets(sealed=cast("Any", sealed_mode), sops=cast("Any", sops))
         made = SimpleNamespace(
             record=copy, workspace=workspace, agree=self.agree, agreed=False, api=lambda: self.copy,
             walked=walk(Tree(content, DIRECTORY)), run=SimpleNamespace(id="run", verb="branch"),
             provider=SimpleNamespace(NAME="local"),
-            spec=SimpleNamespace(secrets=Secrets(sealed=cast("Any", sealed_mode), sops=cast("Any", sops)), kubernetes="1.36"),
+            spec=SimpleNamespace(secrets=said, kubernetes="1.36"),
         )  # fmt: skip
         return cast("Context", made)
 
@@ -181,7 +182,9 @@ def test_a_newer_key_of_the_parent_is_copied_too_and_controllers_start_again(
         world.copy.apply("/apis/apps/v1/namespaces/kube-system/deployments", {"metadata": metadata, "spec": spec})
     parent.apply(KEYS, key_secret("newer"))
     world.given(ctx)
-    restarted = {each["metadata"]["name"]: "metadata" in each["spec"]["template"] for each in world.copy.list("/deployments")}
+    restarted = {
+        each["metadata"]["name"]: "metadata" in each["spec"]["template"] for each in world.copy.list("/deployments")
+    }
     assert restarted == {"sealed-secrets-controller": True, "front": False}
 
 
@@ -189,7 +192,7 @@ def test_a_copy_that_has_them_needs_its_parent_no_more(monkeypatch: pytest.Monke
     world = World(monkeypatch, Server(theirs))
     ctx = world.ctx(files(sealed_text(theirs)), "share")
     world.given(ctx)
-    monkeypatch.setattr(secrets, "api_of_parent", World._opening(None))
+    monkeypatch.setattr(keys, "asked_of_parent", asking(None))
     assert isinstance(GiveKeys().check(ctx), Done)
 
 
@@ -251,8 +254,9 @@ def test_an_api_server_that_cannot_exchange(monkeypatch: pytest.MonkeyPatch, the
 
 def test_a_cloud_whose_version_cannot_is_told_before(monkeypatch: pytest.MonkeyPatch, theirs: dict[str, Any]) -> None:
     ctx = World(monkeypatch, Server(theirs)).ctx(files(sealed_text(theirs)))
-    ctx.provider, ctx.spec = cast("Any", SimpleNamespace(NAME="eks")), cast(
-        "Any", SimpleNamespace(secrets=Secrets(), kubernetes="1.35")
+    ctx.provider, ctx.spec = (
+        cast("Any", SimpleNamespace(NAME="eks")),
+        cast("Any", SimpleNamespace(secrets=Secrets(), kubernetes="1.35")),
     )
     (row,) = checks(ctx)
     assert not row.ok
