@@ -194,6 +194,9 @@ class Controllers:
         path = "jsonpath={.status.conditions[?(@.type=='Synced')].status}"
         return self.world.kubectl(cluster, "-n", "shop", "get", "sealedsecret", name, "-o", path)
 
+    def wait(self, cluster: str, name: str, said: str) -> None:
+        eventually(lambda: self.synced(cluster, name) == said)
+
     def opened(self, cluster: str, name: str) -> dict[str, str]:
         """The values of the Secret that the controller made, '' for none."""
         words = ("-n", "shop", "get", "secret", name, "--ignore-not-found", "-o", "json")

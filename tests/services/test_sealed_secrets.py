@@ -94,7 +94,7 @@ def mode(world: World, said: str) -> str:
 
 def all_open(controllers: Controllers, cluster: str) -> None:
     for name, values in (("strict", VALUES), ("wide", WIDE), ("anywhere", ANYWHERE)):
-        eventually(lambda name=name: controllers.synced(cluster, name) == "True")
+        controllers.wait(cluster, name, "True")
         assert controllers.opened(cluster, name) == values
 
 
@@ -176,7 +176,7 @@ def test_with_a_key_of_its_own_nothing_is_read(world: World, controllers: Contro
     assert controllers.keys("qa-own") == []
     controllers.start("qa-own")
     for name in ("strict", "wide", "anywhere"):
-        eventually(lambda name=name: controllers.synced("qa-own", name) == "False")
+        controllers.wait("qa-own", name, "False")
         assert controllers.opened("qa-own", name) == {}
     unread = world.karrots("secrets", "qa-own", "-o", "name").out.split()
     assert unread == [f"SealedSecret/shop/{name}" for name in ("anywhere", "strict", "wide")]

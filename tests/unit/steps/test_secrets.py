@@ -238,7 +238,10 @@ def test_what_came_in_before_is_exchanged(monkeypatch: pytest.MonkeyPatch, their
     ctx = world.ctx(content)
     world.given(ctx)
     (found,) = sealed(walk(Tree(content, DIRECTORY)))
-    live = {"metadata": {"name": "a", "namespace": "shop"}, "spec": {"encryptedData": dict(found.values)}}
+    live: dict[str, Any] = {
+        "metadata": {"name": "a", "namespace": "shop"},
+        "spec": {"encryptedData": dict(found.values)},
+    }
     world.copy.apply("/apis/bitnami.com/v1alpha1/namespaces/shop/sealedsecrets", live)
     world.given(ctx)
     assert live["spec"]["encryptedData"] != found.values
