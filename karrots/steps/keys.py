@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from karrots.adapters import flux
-from karrots.adapters.kube import group, parts, text
+from karrots.adapters.kube import ApiRefused, group, parts, text
 from karrots.errors import Failed
 from karrots.pipeline import Done, Needed
 from karrots.report.text import count_text
@@ -28,7 +28,7 @@ from karrots.steps.secrets import (
     refuse,
     sealing_keys,
 )
-from karrots.steps.syncing import until
+from karrots.steps.syncing import PASSING, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -288,12 +288,22 @@ def unsettled(
     kube: Kube, known: Mapping[tuple[str, str], Mapping[str, tuple[str, str]]]
 ) -> Iterator[tuple[str, Object]]:
     """What came in before it was exchanged."""
-    for each in kube.list(SEALED_SECRETS):
+    for each in _living(kube):
         metadata = group(each, "metadata")
         namespace, name = text(metadata.get("namespace")), text(metadata.get("name"))
         values, texts = group(group(each, "spec"), "encryptedData"), known.get((namespace, name), {})
         if any(values.get(key) == before for key, (before, _) in texts.items()):
             yield f"/apis/bitnami.com/v1alpha1/namespaces/{namespace}/sealedsecrets/{name}", each
+
+
+def _living(kube: Kube) -> list[Object]:
+    """None while the kind is so new that nothing can be in it."""
+    try:
+        return list(kube.list(SEALED_SECRETS))
+    except ApiRefused as error:
+        if error.status in PASSING:
+            return []
+        raise
 
 
 def settle(kube: Kube) -> bool:
