@@ -11,12 +11,14 @@ from tests.e2e.conftest import World, world
 from tests.services import sealed_secrets
 from tests.services.sealed_secrets import RIGHTS
 from tests.support.engine import eventually
+from tests.torture.secrets import Markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.services.sealed_secrets import Controllers
+    from tests.support.command_line import Outcome
 
 __all__ = ["world"]
 pytestmark = pytest.mark.engine
@@ -26,6 +28,7 @@ VALUES = {"password": "Qz-strict-7d1f\n$HOME '\"ü", "empty": ""}
 WIDE = {"token": "Qz-wide-83ab"}
 ANYWHERE = {"token": "Qz-anywhere-90cc"}
 SEEN: set[str] = set()
+TOLD: list[str] = []
 MARKERS = ("Qz-strict-7d1f", "Qz-wide-83ab", "Qz-anywhere-90cc", "Qz-later-11aa")
 
 
@@ -102,6 +105,10 @@ def certificates(controllers: Controllers, cluster: str) -> set[str]:
     return {each["data"]["tls.crt"] for each in controllers.keys(cluster)}
 
 
+def heard(outcome: Outcome) -> None:
+    TOLD.extend((outcome.out, outcome.err))
+
+
 def remember(controllers: Controllers, cluster: str) -> None:
     SEEN.update(line for each in controllers.keys(cluster) for line in pem(each).splitlines()[1:3])
 
@@ -126,7 +133,7 @@ def test_sealed_again_is_the_default(world: World, controllers: Controllers) -> 
         ("strict", "read"), ("wide", "read"), ("anywhere", "read"),
     }  # fmt: skip
     assert all("who administers 'qa-again'" in item["gains"] for item in told["secrets"])
-    world.karrots("branch", "feature/again", "qa-again")
+    heard(world.karrots("branch", "feature/again", "qa-again", "-vv"))
     controllers.start("qa-again")
     all_open(controllers, "qa-again")
     assert not certificates(controllers, "qa-again") & certificates(controllers, "qa"), "no key of the parent's"
@@ -160,7 +167,7 @@ def test_what_the_parent_seals_later_is_sealed_again_at_the_next_sync(world: Wor
 
 
 def test_shared_keys_are_there_before_the_controller(world: World, controllers: Controllers) -> None:
-    world.karrots("branch", "feature/share", "qa-share", "--from", mode(world, "share"))
+    heard(world.karrots("branch", "feature/share", "qa-share", "--from", mode(world, "share"), "-vv"))
     assert certificates(controllers, "qa-share") == certificates(controllers, "qa")
     controllers.start("qa-share")
     all_open(controllers, "qa-share")
@@ -189,7 +196,8 @@ def test_a_value_that_no_key_opens_is_an_error_before_anything_is_made(world: Wo
     file.write_text(file.read_text().replace("name: strict", "name: renamed"))
     commit(world, "Sealed for another name")
     refs = world.git("for-each-ref", "karrots/fleet", "refs/heads/feature")
-    refused = world.karrots("branch", "feature/broken", "qa-broken", expect=5)
+    refused = world.karrots("branch", "feature/broken", "qa-broken", "-vv", expect=5)
+    heard(refused)
     assert "SealedSecret/shop/renamed, 'password'" in refused.err
     assert "karrots run qa -- kubeseal" in refused.err
     assert world.git("for-each-ref", "karrots/fleet", "refs/heads/feature") == refs
@@ -210,12 +218,9 @@ def test_a_protected_parent_gives_nothing_without_a_typed_yes(world: World, cont
 
 
 def protecting(settings: str, name: str) -> str:
-    assert "protected" not in settings
-    return (
-        f"{settings}\npolicies: {{protected: [{name}]}}\n"
-        if "policies:" not in settings
-        else settings.replace("policies:\n", f"policies:\n  protected: [{name}]\n")
-    )
+    listed = "  protected:\n"
+    assert listed in settings
+    return settings.replace(listed, f"{listed}    - {name}\n")
 
 
 def test_a_merge_carries_nothing_of_it(world: World, controllers: Controllers) -> None:
@@ -226,18 +231,15 @@ def test_a_merge_carries_nothing_of_it(world: World, controllers: Controllers) -
 
 
 def test_nothing_secret_is_left_where_it_does_not_belong(world: World, controllers: Controllers) -> None:
-    """Values and private keys: not in logs, journals, git or any file but etcd's own."""
+    """Values and private keys, as they are or in base64: not in logs, journals, git, what was said, or another file."""
     remember(controllers, "qa")
     assert len(SEEN) == 6, "two lines of a key of each cluster; a shared one is the parent's"
-    found = [
-        str(path.relative_to(world.root))
-        for path in world.root.rglob("*")
-        if path.is_file() and not kept(path)
-        if any(marker.encode() in path.read_bytes() for marker in (*MARKERS, *SEEN))
-    ]
-    assert found == []
+    markers = Markers({core: core for core in (*MARKERS, *SEEN)})
+    found = {path: markers.found_in(path.read_bytes()) for path in world.root.rglob("*") if path.is_file()}
+    assert {str(path.relative_to(world.root)) for path, cores in found.items() if cores and not kept(path)} == set()
+    assert any(cores for path, cores in found.items() if kept(path)), "the search finds what is there"
     objects = world.git("cat-file", "--batch-all-objects", "--batch", "--buffer")
-    assert not [marker for marker in (*MARKERS, *SEEN) if marker in objects]
+    assert markers.found_in("".join((objects, *TOLD)).encode()) == set()
 
 
 def pem(secret: dict[str, object]) -> str:
