@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from karrots.cli import session
+from karrots.cli.session import Session
 from karrots.errors import ExitCode
+from karrots.report.document import Format
 
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine, Fleet
@@ -85,3 +89,13 @@ def test_lint_says_what_flux_will_not_decrypt(peopled: Fleet, karrots: CommandLi
 def test_secrets_in_cluster_yaml_that_are_none(entry: str, peopled: Fleet, karrots: CommandLine) -> None:
     with_content(peopled, settings=f"secrets: {{{entry}}}\n")
     assert "secrets" in karrots("lint", cwd=peopled.qa, expect=ExitCode.USAGE).err
+
+
+@pytest.mark.parametrize(("typed", "yes"), [("yes", True), ("YES", True), ("y", False), ("", False), ("no", False)])
+@pytest.mark.parametrize("person", [True, False])
+def test_a_yes_is_typed_by_a_person(monkeypatch: pytest.MonkeyPatch, typed: str, yes: bool, person: bool) -> None:
+    monkeypatch.setattr(session, "answer", lambda _: typed)
+    monkeypatch.setattr(Session, "may_ask", lambda _: person)
+    made = Session(Path(), Format.text, quiet=False, verbose=0, no_input=False)
+    assert made.settings.agree("may it leave?") is (yes and person)
+    assert made.answering(yes=True).agree("may it leave?") is (yes and person), "no --yes stands for it"

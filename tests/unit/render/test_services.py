@@ -12,7 +12,7 @@ from karrots.lint import lint
 from karrots.render import fleet, services, terraform
 from karrots.render.services import charts, is_rendered, pinned
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.services import CATALOGUE, SETS
+from karrots.spec.services import CATALOGUE, SETS, SealedSecrets
 from tests.support.services import DIRECTORY, PROVIDERS, bare_cluster, cluster, objects, of_set, offered, rendered
 
 if TYPE_CHECKING:
@@ -303,3 +303,11 @@ def test_a_change_by_hand_is_seen() -> None:
     for changed in (text + "# mine\n", text.replace("3.9.1", "3.9.0"), text.partition("\n")[2], "", "# Rendered by\n"):
         assert not is_rendered(changed.encode())
     assert pinned(text) == "3.9.1"
+
+
+@pytest.mark.parametrize(("renewal", "said"), [("0", '"0"'), ("720h", "${cluster_key_renewal:=720h}")])
+def test_sealing_keys_are_not_renewed_in_a_copy(renewal: str, said: str) -> None:
+    spec = cluster("local", ["sealed-secrets"])
+    spec.services.sealed_secrets = SealedSecrets(renewal=renewal)
+    (release,) = objects(rendered(spec), "HelmRelease")
+    assert str(release["spec"]["values"]["keyrenewperiod"]) == said.strip('"')
