@@ -11,8 +11,10 @@ from karrots import places
 from karrots.lint import lint
 from karrots.render import fleet, services, terraform
 from karrots.render.services import charts, is_rendered, pinned
+from karrots.spec.cluster import load_cluster
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.services import CATALOGUE, SETS, SealedSecrets
+from karrots.spec.services import CATALOGUE, SETS
+from tests.support import services as given
 from tests.support.services import DIRECTORY, PROVIDERS, bare_cluster, cluster, objects, of_set, offered, rendered
 
 if TYPE_CHECKING:
@@ -307,7 +309,7 @@ def test_a_change_by_hand_is_seen() -> None:
 
 @pytest.mark.parametrize(("renewal", "said"), [("0", '"0"'), ("720h", "${cluster_key_renewal:=720h}")])
 def test_sealing_keys_are_not_renewed_in_a_copy(renewal: str, said: str) -> None:
-    spec = cluster("local", ["sealed-secrets"])
-    spec.services.sealed_secrets = SealedSecrets(renewal=renewal)
-    (release,) = objects(rendered(spec), "HelmRelease")
+    said_nothing = given.text("local", ["sealed-secrets"])
+    told = said_nothing.replace("sealed-secrets: {}", f"sealed-secrets: {{renewal: '{renewal}'}}")
+    (release,) = objects(rendered(load_cluster(told, "cluster.yaml")), "HelmRelease")
     assert str(release["spec"]["values"]["keyrenewperiod"]) == said.strip('"')
