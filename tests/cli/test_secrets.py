@@ -15,7 +15,6 @@ from karrots.report.document import Format
 if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine, Fleet
 
-SETTINGS = "clusters/qa/cluster.yaml"
 SEALED = """apiVersion: bitnami.com/v1alpha1
 kind: SealedSecret
 metadata: {name: db, namespace: shop}
@@ -23,19 +22,6 @@ spec: {encryptedData: {password: AgB}}
 """
 PLAIN = "apiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {token: Qz-plain}\n"
 SOPS = "apiVersion: v1\nkind: Secret\nmetadata: {name: age, namespace: shop}\ndata: {a: 'ENC[]'}\nsops: {age: []}\n"
-
-
-def with_content(fleet: Fleet, *manifests: str, settings: str = "") -> None:
-    """On the story branch, and the work tree stays there."""
-    fleet.git("switch", "--quiet", "feature/story")
-    text = (fleet.root / SETTINGS).read_text("utf-8")
-    fleet.commit(
-        {
-            "clusters/qa/flux/apps/secrets.yaml": "---\n".join(manifests),
-            "clusters/qa/flux/apps/kustomization.yaml": "resources: [secrets.yaml]\n",
-            SETTINGS: text + settings,
-        }
-    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +35,7 @@ def with_content(fleet: Fleet, *manifests: str, settings: str = "") -> None:
 def test_how_a_copy_reads_what_is_sealed(
     peopled: Fleet, karrots: CommandLine, settings: str, state: str, how: str, gains: str
 ) -> None:
-    with_content(peopled, SEALED, settings=settings)
+    peopled.tell_story(SEALED, settings=settings)
     found = karrots("secrets", "story", "-o", "json", cwd=peopled.qa).document
     assert (found["kind"], found["cluster"], found["parent"], found["asked"]) == ("Secrets", "story", "qa", False)
     (item,) = found["items"]
@@ -61,7 +47,7 @@ def test_how_a_copy_reads_what_is_sealed(
 
 
 def test_as_people_read_it(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, SEALED, PLAIN)
+    peopled.tell_story(SEALED, PLAIN)
     told = karrots("secrets", "story", cwd=peopled.qa).out
     assert "the cluster did not answer" in told
     assert "as it stands in git" in told
@@ -71,7 +57,7 @@ def test_as_people_read_it(peopled: Fleet, karrots: CommandLine) -> None:
 
 
 def test_lint_says_what_stands_in_git_as_it_is(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, SEALED, PLAIN)
+    peopled.tell_story(SEALED, PLAIN)
     (plain,) = karrots("lint", "-o", "json", cwd=peopled.qa).document["findings"]
     assert (plain["rule"], plain["severity"], plain["object"]) == ("plain-secret", "warning", "Secret/token")
     assert "kubeseal" in plain["fix_hint"]
@@ -79,7 +65,7 @@ def test_lint_says_what_stands_in_git_as_it_is(peopled: Fleet, karrots: CommandL
 
 
 def test_lint_says_what_flux_will_not_decrypt(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, SOPS)
+    peopled.tell_story(SOPS)
     (found,) = karrots("lint", "-o", "json", cwd=peopled.qa, expect=ExitCode.DIFFERENCES).document["findings"]
     assert (found["rule"], found["severity"]) == ("not-decrypted", "error")
     assert "decryption: {provider: sops" in found["fix_hint"]
@@ -87,7 +73,7 @@ def test_lint_says_what_flux_will_not_decrypt(peopled: Fleet, karrots: CommandLi
 
 @pytest.mark.parametrize("entry", ["sealed: never", "sealed: [share]", "sops: reseal", "seal: own"])
 def test_secrets_in_cluster_yaml_that_are_none(entry: str, peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, settings=f"secrets: {{{entry}}}\n")
+    peopled.tell_story(settings=f"secrets: {{{entry}}}\n")
     assert "secrets" in karrots("lint", cwd=peopled.qa, expect=ExitCode.USAGE).err
 
 
