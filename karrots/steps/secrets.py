@@ -15,7 +15,6 @@ from karrots.report.text import count_text
 from karrots.secrets import Decryption, Kept, Sealed, admission, box, decryptions, kept, sealed
 from karrots.secrets.find import IDENTITY
 from karrots.steps.fencing import walked
-from karrots.steps.syncing import API_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +34,7 @@ ACTIVE = f"{LABEL}=active"
 SEALED_SECRETS = "/apis/bitnami.com/v1alpha1/sealedsecrets"
 EXCHANGES_SINCE = 36  # the minor version that serves MutatingAdmissionPolicy
 MOST_ROWS = 3
+PARENT_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def api_of(workspace: Workspace, record: Record) -> Kube:
     access = provider(record.provider).access(record, {}, workspace.section(record.provider))
     if access is None:
         raise ApiUnreachable(f"'{record.name}' has no API server")
-    return Kube(access, timeout=API_SECONDS)
+    return Kube(access, timeout=PARENT_SECONDS)
 
 
 def sealing_keys(kube: Kube) -> list[Object]:

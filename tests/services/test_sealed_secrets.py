@@ -197,7 +197,7 @@ def test_a_value_that_no_key_opens_is_an_error_before_anything_is_made(world: Wo
     file.write_text(file.read_text().replace("name: strict", "name: renamed"))
     commit(world, "Sealed for another name")
     refs = world.git("for-each-ref", "karrots/fleet", "refs/heads/feature")
-    refused = world.karrots("branch", "feature/broken", "qa-broken", "-vv", expect=5)
+    refused = world.karrots("branch", "feature/broken", "qa-broken", expect=5)
     heard(refused)
     assert "SealedSecret/shop/renamed, 'password'" in refused.err
     assert "karrots run qa -- kubeseal" in refused.err
