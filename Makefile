@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest
 CHECKOV := $(VENV)/checkov/bin/checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture conformance replay clouds rights azurerm schemas docs dist engine clean
+.PHONY: help setup demo test check lint types e2e bench torture pairs conformance replay clouds rights azurerm schemas docs dist engine clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: $(READY) engine ## the figures, side by side with what one would use inst
 
 torture: $(READY) engine ## faults on purpose, about 20 minutes; N=5 does five times as many, CLASS= and SEED= choose
 	$(BIN)/python -m tests.torture $(CLASS) $(if $(N),--times $(N)) $(if $(SEED),--replay $(SEED))
+
+pairs: $(READY) ## pairs of objects by seed: no planted difference missed, none invented; N=10000 of them
+	KARROTS_DIFF_PAIRS=$(or $(N),10000) $(PYTEST) tests/unit/diff/test_generated_pairs.py
 
 conformance: $(READY) ## what every provider must do, and its table: providers and cases
 	$(PYTEST) -n 2 tests/conformance

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001  (a script beside the pages it writes, not a package)
-"""Writes docs/cli.md, docs/exit-codes.md and docs/services.md from the program itself: `make docs`.
+"""Writes docs/cli.md, exit-codes.md, services.md and identity.md from the program itself: `make docs`.
 
 `--check` writes nothing and ends with 1 when a page is not what the program says now.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from karrots.render.services import Chart
     from karrots.spec.services import Entry
 
 HERE = Path(__file__).parent
@@ -138,7 +139,12 @@ What stands in a service's `config/` is not waited for: a certificate may take m
 challenge for ever.
 
 Nothing of one cluster is in the text. What differs between a cluster and its branch comes by substitution from the
-ConfigMap `karrots-identity`, in the column `on a branch`.
+ConfigMap `karrots-identity`, in the column `on a branch`; [identity.md](identity.md) has the table of all of it. What a
+service costs is what its pods ask for of CPU and memory when the chart is told nothing of it, by the chart's own files,
+and what it has the cloud make.
+
+Rights in the cloud come from `terraform/` of the same directory, which `enable` renders with the rest. An ejected
+directory gives them itself.
 """
 SERVICES_BETWEEN = """\
 Versions are pinned, and each value that is set was looked up in the chart's own published files: `karrots services
@@ -174,9 +180,22 @@ The files are taken as they stand, with `${cluster_name}` and the like for what 
 because whoever can push a branch would then run code where somebody renders it. They are content of all cluster
 directories at once: each renders them when it is next asked to, and `lint` says where that is due.
 
-## Not in the catalogue
+## Certificates
 
-Sumo Logic, cluster-autoscaler, Karpenter and kube-downscaler: a chart's version or rights could not be looked up yet.
+Let's Encrypt signs 50 certificates a week below a registered domain, and five a week with the same names. So a cluster
+asks for one, for its domain and all hosts below it; its issuer is `staging`, which no browser trusts, unless
+`cluster.yaml` says `issuer: production`; and preflight counts what the clusters of this fleet asked production for in
+the last seven days, those that are gone with them (their receipts say it). What others ask for below the same domain it
+cannot know, and a domain registered below a suffix of two parts (example.co.uk) is counted as if it were one part.
+
+What there is not: a wildcard that is lent to branches, since `*.dev.example.com` does not hold one level further down,
+for `shop.qa.dev.example.com`; and certificates that are kept at a destroy, since somebody would have to keep their
+private keys, and neither git nor the ledger is a place for those.
+
+## Applications at night
+
+`kube-downscaler` scales Deployments and StatefulSets, and Flux puts a number of replicas back that content names. Leave
+`replicas` out of what it is to scale.
 """
 
 
@@ -185,9 +204,9 @@ def services_page() -> str:
     from karrots.render.services import charts
     from karrots.spec.services import CATALOGUE
 
-    head = ("service", "what it is", "where", "needs", "on a branch", "sets")
-    rows = [_service(entry) for entry in CATALOGUE.values()]
+    head = ("service", "what it is", "where", "needs", "what it costs", "on a branch", "sets")
     found = charts(places.templates())
+    rows = [_service(entry, found) for entry in CATALOGUE.values()]
     looked_up = [
         (
             f"`{chart.name}`",
@@ -213,17 +232,35 @@ def services_page() -> str:
     return "\n".join([*parts, SERVICES_END])
 
 
-def _service(entry: Entry) -> tuple[str, ...]:
+def _service(entry: Entry, charts: Sequence[Chart]) -> tuple[str, ...]:
     from karrots.spec.services import ANYWHERE
+
+    own = [chart for chart in charts if chart.service == entry.name]
+    asked = "; ".join(chart.requests for chart in own if chart.requests) or ("requests not looked up" if own else "")
+    costs = "; ".join(filter(None, (asked if asked != "nothing" else "no requests", entry.makes)))
 
     where = "everywhere" if entry.providers == ANYWHERE else f"{', '.join(entry.providers)}: {entry.elsewhere}"
     needs = ", ".join([*(f"`{name}`" for name in entry.needs), *([entry.permission] if entry.permission else [])])
     differs = re.sub(r"(\$\{\w+\})", r"`\1`", entry.differs)
-    return f"`{entry.name}`", entry.what, where, needs or "-", differs, ", ".join(entry.sets) or "-"
+    needs = re.sub(r"(\$\{\w+\})", r"`\1`", needs)
+    return f"`{entry.name}`", entry.what, where, needs or "-", costs or "-", differs, ", ".join(entry.sets) or "-"
+
+
+def identity_page() -> str:
+    sys.path.insert(0, str(HERE))
+    import identity
+
+    head = ("line", "what", "home", "`qa`", "`qa-feature-x`", "why it may be the same")
+    return "\n".join([MARK, "# A cluster's identity\n", identity.INTRODUCTION, _table(head, identity.rows())])
 
 
 def pages() -> dict[str, str]:
-    return {"cli.md": cli_page(), "exit-codes.md": exit_codes_page(), "services.md": services_page()}
+    return {
+        "cli.md": cli_page(),
+        "exit-codes.md": exit_codes_page(),
+        "services.md": services_page(),
+        "identity.md": identity_page(),
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots.adapters.aws import Answer, Aws, items, understood
-from karrots.adapters.heritage import of_owner, touches
+from karrots.adapters.heritage import of_owner, touching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,17 +37,18 @@ class Entry:
 
 def entries(aws: Aws, owner: str, domain: str) -> Iterator[Entry]:
     """Of every zone that `domain` lies in or that lies in it: TXT records of that owner, and what they stand for."""
-    for zone in _zones(aws, domain):
+    for zone in touching(zones(aws), domain):
         pages = aws.pages("route53", "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone)
         with understood("route53 ListResourceRecordSets"):
             found = [Entry(zone, str(it["Name"]), str(it["Type"]), it) for it in pages]
             yield from of_owner(found, owner)
 
 
-def _zones(aws: Aws, domain: str) -> list[str]:
+def zones(aws: Aws) -> dict[str, str]:
+    """Name by id."""
     pages = aws.pages("route53", "list_hosted_zones", "HostedZones")
     with understood("route53 ListHostedZones"):
-        return [str(it["Id"]).removeprefix("/hostedzone/") for it in pages if touches(str(it["Name"]), domain)]
+        return {str(it["Id"]).removeprefix("/hostedzone/"): str(it["Name"]).rstrip(".") for it in pages}
 
 
 def remove(aws: Aws, entry: Entry) -> None:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # After the prefix; a test holds them against templates/eks.
-ROLES = ("cluster", "nodes", "vpc-cni", "ebs-csi", "external-dns", "cert-manager", "load-balancer-controller")
+ROLES = (
+    "cluster", "nodes", "vpc-cni", "ebs-csi", "external-dns", "cert-manager", "load-balancer-controller",
+    "external-secrets", "velero", "cluster-autoscaler", "karpenter",
+)  # fmt: skip
 NONE = "NoSuchEntity"
 
 

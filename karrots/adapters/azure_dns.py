@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots.adapters.azure import Answer, Azure, understood
-from karrots.adapters.heritage import of_owner, touches
+from karrots.adapters.heritage import of_owner, touching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,16 +31,17 @@ class Entry:
 
 def entries(azure: Azure, owner: str, domain: str) -> Iterator[Entry]:
     """Of every zone that `domain` lies in or that lies in it: TXT records of that owner, and what they stand for."""
-    for zone in _zones(azure, domain):
+    for zone in touching(zones(azure), domain):
         with understood("GET recordsets"):
             found = [_entry(it) for it in azure.pages(f"{zone}/recordsets", VERSION)]
         yield from of_owner(found, owner)
 
 
-def _zones(azure: Azure, domain: str) -> list[str]:
+def zones(azure: Azure) -> dict[str, str]:
+    """Name by id."""
     pages = azure.pages(f"{azure.path}/providers/Microsoft.Network/dnsZones", VERSION)
     with understood("GET dnsZones"):
-        return [str(it["id"]) for it in pages if touches(str(it["name"]), domain)]
+        return {str(it["id"]): str(it["name"]) for it in pages}
 
 
 def _entry(found: Answer) -> Entry:

@@ -28,6 +28,9 @@ GIT_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/gitrepositories"
 KUSTOMIZATIONS = "/apis/kustomize.toolkit.fluxcd.io/v1/kustomizations"
 HELM_RELEASES = "/apis/helm.toolkit.fluxcd.io/v2/helmreleases"
 HELM_CHARTS = "/apis/source.toolkit.fluxcd.io/v1/helmcharts"
+HELM_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/helmrepositories"
+OCI_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/ocirepositories"
+CHART_SOURCES = ("HelmRepository", "OCIRepository")
 
 RETRY_INTERVAL = "10s"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
@@ -60,7 +63,8 @@ class Sync:
 class FluxObject:
     """`ready` is None while nobody can tell yet. `revision` is what was last applied, e.g. main@sha1:0d5…
 
-    `follows_fleet`: its source is the fleet repository, so its revision is one of the branch's commits.
+    `follows_fleet`: its source is the fleet repository, so its revision is one of the branch's commits. `address` is a
+    source's own.
     """
 
     kind: str
@@ -73,6 +77,7 @@ class FluxObject:
     suspended: bool
     follows_fleet: bool = False
     depends: tuple[str, ...] = ()
+    address: str = ""
 
     @property
     def label(self) -> str:
@@ -280,7 +285,7 @@ def ask_all(kube: Kube, now: dt.datetime, *, also_ready: bool = False) -> None:
 
 
 def state(kube: Kube) -> FluxState:
-    """Every GitRepository, Kustomization, HelmChart and HelmRelease of the cluster."""
+    """Every GitRepository, Kustomization, HelmChart and HelmRelease of the cluster, and sources of charts that fail."""
     objects = [
         _read(kind, obj)
         for kind, collection in (
@@ -291,7 +296,14 @@ def state(kube: Kube) -> FluxState:
         )
         for obj in kube.list(collection)
     ]
-    return FluxState(tuple(objects))
+    return FluxState((*objects, *_failing_sources(kube)))
+
+
+def _failing_sources(kube: Kube) -> list[FluxObject]:
+    """One that does well says nothing that its charts do not say; some kinds of it never say a word."""
+    listed = zip(CHART_SOURCES, (HELM_REPOSITORIES, OCI_REPOSITORIES), strict=True)
+    found = (_read(kind, obj) for kind, collection in listed for obj in kube.list(collection))
+    return [each for each in found if each.ready is False and not _waits(each)]
 
 
 def _read(kind: str, obj: Object) -> FluxObject:
@@ -312,6 +324,7 @@ def _read(kind: str, obj: Object) -> FluxObject:
         suspended=bool(spec.get("suspend")),
         follows_fleet=_follows_fleet(group(spec, "sourceRef"), namespace),
         depends=tuple(f"{d.get('namespace', namespace)}/{d.get('name')}" for d in parts(spec.get("dependsOn"))),
+        address=text(spec.get("url")),
     )
 
 
@@ -366,4 +379,9 @@ def first_cause(failed: Iterable[FluxObject]) -> FluxObject | None:
     everything = list(failed)
     names = {f"{o.namespace}/{o.name}" for o in everything}
     roots = [o for o in everything if not names.intersection(o.depends)]
-    return next(iter(sorted(roots or everything, key=lambda o: (o.kind != "GitRepository", o.name != ROOT))), None)
+    return next(iter(sorted(roots or everything, key=lambda o: (*_rank(o), o.name != ROOT))), None)
+
+
+def _rank(obj: FluxObject) -> tuple[bool, bool]:
+    """A source comes before what is taken from it."""
+    return obj.kind != "GitRepository", obj.kind not in CHART_SOURCES

@@ -282,16 +282,20 @@ class Repository:
         return commits(self.git_dir, identity, None, 1)[0] if identity else None
 
     def commits_between(
-        self, base: str | None, head: str, path: str | None = None, *, most: int = 1000
+        self, base: str | None, head: str, path: str | None = None, *, most: int = 1000, first_parent: bool = False
     ) -> list[Commit]:
-        """Newest first; all that `head` has when `base` is None; empty when `head` is not there."""
+        """Newest first; all that `head` has when `base` is None; empty when `head` is not there.
+
+        `first_parent`: a merge counts as one change of the branch.
+        """
         from karrots.adapters.git_history import commits
 
         end = self.resolve(head)
         start = self.resolve(base) if base else None
         if end is None:
             return []
-        return commits(self.git_dir, f"{start}..{end}" if start else end, path and clean_path(path), most)
+        revision = f"{start}..{end}" if start else end
+        return commits(self.git_dir, revision, path and clean_path(path), most, first_parent=first_parent)
 
     def export(self, rev: str, path: str, into: Path) -> list[Path]:
         """Write a directory of git below `into`; other files that are there already stay.

@@ -22,7 +22,7 @@ FATAL = 128
 NO_SUCH_REVISION = re.compile(rb"fatal: (?:no upstream|no such branch|no such ref|no push)", re.IGNORECASE)
 NO_SUCH_TREE = re.compile(rb"not a valid object name|does not exist in|not a tree object", re.IGNORECASE)
 # What moves refs, here or elsewhere. Objects that nothing names yet are harmless, however far they came.
-CHANGING = frozenset({"update-ref", "push", "fetch", "add", "commit"})
+CHANGING = frozenset({"update-ref", "push", "fetch", "add", "commit", "merge"})
 
 # Set for every call, so that no setting of a repository that somebody else wrote runs a program or changes a result.
 SETTINGS = (

@@ -30,13 +30,14 @@ class Commit:
     trailers: Mapping[str, str] = field(default_factory=dict)
 
 
-def commits(git_dir: Path, revision: str, path: str | None, most: int) -> list[Commit]:
-    """Newest first; `revision` is a commit id or `ID..ID`."""
+def commits(git_dir: Path, revision: str, path: str | None, most: int, *, first_parent: bool = False) -> list[Commit]:
+    """Newest first; `revision` is a commit id or `ID..ID`. `first_parent`: a merge counts as one change."""
     from git.exc import GitError
 
     try:
         with _opened(git_dir) as repo:
-            walk = repo.iter_commits(revision, paths=[path] if path else [], max_count=most)
+            only = {"first_parent": True} if first_parent else {}
+            walk = repo.iter_commits(revision, paths=[path] if path else [], max_count=most, **only)
             return [_commit(found) for found in walk]
     except (GitError, ValueError) as error:
         argv = ("git", "rev-list", revision)

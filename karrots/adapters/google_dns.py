@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots.adapters.google import understood, unless
-from karrots.adapters.heritage import of_owner, touches
+from karrots.adapters.heritage import of_owner, touching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Entry:
 
 def entries(google: Google, owner: str, domain: str) -> Iterator[Entry]:
     """Of every zone that `domain` lies in or that lies in it: TXT records of that owner, and what they stand for."""
-    for zone in _zones(google, domain):
+    for zone in touching(zones(google), domain):
         path = f"projects/{google.project}/managedZones/{zone}/rrsets"
         pages = google.pages("dns", "resourceRecordSets.list", path, "rrsets")
         with understood("dns resourceRecordSets.list"):
@@ -46,10 +46,11 @@ def entries(google: Google, owner: str, domain: str) -> Iterator[Entry]:
         yield from of_owner(found, owner)
 
 
-def _zones(google: Google, domain: str) -> list[str]:
+def zones(google: Google) -> dict[str, str]:
+    """Domain by the zone's name."""
     pages = google.pages("dns", "managedZones.list", f"projects/{google.project}/managedZones", "managedZones")
     with understood("dns managedZones.list"):
-        return [str(it["name"]) for it in pages if touches(str(it["dnsName"]), domain)]
+        return {str(it["name"]): str(it["dnsName"]).rstrip(".") for it in pages}
 
 
 def remove(google: Google, entry: Entry) -> None:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 HERITAGE = re.compile(r'"?heritage=external-dns,external-dns/owner=([^,"]+)(?:,|"|$)')
 TYPES = ("a", "aaaa", "cname", "ns", "srv", "mx", "naptr", "txt")
@@ -38,6 +38,11 @@ def touches(zone: str, domain: str) -> bool:
     """Whether one of the two lies in the other."""
     one, other = f".{zone.rstrip('.')}", f".{domain.rstrip('.')}"
     return bool(domain) and (one.endswith(other) or other.endswith(one))
+
+
+def touching(zones: Mapping[str, str], domain: str) -> list[str]:
+    """Of zones' names by their keys, the keys of those that touch the domain."""
+    return [key for key, name in zones.items() if touches(name, domain)]
 
 
 def of_owner(found: Sequence[W], owner: str) -> Iterator[W]:

@@ -24,6 +24,15 @@ def command(
         str | None,
         typer.Option("--from", metavar="REF", help="Branch from this commit, not from HEAD.", show_default=False),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="COMMIT|TIME",
+            help="Branch the past: where this branch was. A time is 2026-11-21 (its end) or 2026-11-21T07:00Z.",
+            show_default=False,
+        ),
+    ] = None,
     set_: Set = None,
     ttl: Ttl = None,
     on: On = None,
@@ -42,9 +51,11 @@ def command(
       cd clusters/qa && karrots branch feature/JIRA-1234 qa-feature-1234
 
       karrots branch fix/login --from v1.4 --ttl 3d --dry-run
+
+      karrots branch look/back --at 2026-11-21T07:00Z
     """
     from karrots.ops.branch import BranchOptions, branch
 
-    options = BranchOptions(overrides(set_), ttl, on, wait, timeout, dry_run, take_over, source)
+    options = BranchOptions(overrides(set_), ttl, on, wait, timeout, dry_run, take_over, source, at)
     result = branch(session.answering(yes), git_branch, cluster, options)
     session.show(result, lambda: brought_up(result), lambda: [result.name])

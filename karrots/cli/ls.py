@@ -10,6 +10,7 @@ def command(session: Session, fetch: Fetch = False) -> None:
     """List the clusters of the fleet, asking none of them.
 
     It reads the ledger in this clone; --fetch asks the remote first. `karrots status` also asks the clusters.
+    BEHIND: how many commits of its parent's branch a cluster's branch does not have.
 
     [bold]Examples[/]
 

@@ -22,7 +22,8 @@ def command(
     """List the clusters of the fleet with their Flux state.
 
     CONTENT is the commit last applied, and the branch's head where that is
-    another. On the local engine nodes and pods are simulated; everything else
+    another; BEHIND how many commits of its parent's branch it does not have. On
+    the local engine nodes and pods are simulated; everything else
     is real.
 
     [bold]Examples[/]

@@ -55,7 +55,7 @@ def fleet_text(fleet: Fleet, columns: int | None) -> str:
     if not fleet.clusters:
         return "no clusters yet; the first one: cd clusters/… && karrots create\n"
     asked = any(row.flux is not None for row in fleet.clusters)
-    head = ["NAME", "BRANCH", "PARENT", "PHASE", "CONTENT", *(["FLUX"] if asked else []), "AGE", "EXPIRES"]
+    head = ["NAME", "BRANCH", "PARENT", "BEHIND", "PHASE", "CONTENT", *(["FLUX"] if asked else []), "AGE", "EXPIRES"]
     text = table(head, [_row(row, asked=asked) for row in fleet.clusters], width=columns)
     simulated = any(row.flux and row.flux.reachable and row.provider == "local" for row in fleet.clusters)
     text += "on the local engine nodes and pods are simulated, all else is real\n" if simulated else ""
@@ -70,6 +70,7 @@ def _row(row: Row, *, asked: bool) -> list[str]:
         row.name,
         row.branch,
         row.parent or "-",
+        "-" if row.behind is None else str(row.behind),
         phase,
         content_text(row),
         *([flux_text(row.flux)] if asked else []),
@@ -103,7 +104,7 @@ def detail_text(detail: ClusterDetail, columns: int | None) -> str:
             row.branch
             + (f", {count_text(detail.commits_ahead, 'commit')} not applied" if detail.commits_ahead else ""),
         ),
-        ("parent", row.parent or "-"),
+        ("parent", (row.parent or "-") + (f", {count_text(row.behind, 'commit')} behind it" if row.behind else "")),
         ("phase", row.phase + (f", '{row.operation}' is at work" if row.operation else "")),
         ("provider", f"{row.provider}{' on ' + row.host if row.host else ''}"),
         ("domain", record.get("domain", "")),
@@ -295,13 +296,15 @@ def service_text(detail: ServiceDetail) -> str:
         *([("not here", detail.why_not)] if detail.why_not else []),
         ("needs", ", ".join(detail.needs) or "-"),
         ("rights", detail.permission or "-"),
+        ("makes", detail.makes or "-"),
         ("differs", detail.differs),
         ("namespace", detail.namespace),
         *((f"  {option}", value or "-") for option, value in detail.options.items()),
     ]
     text = "".join(f"{label:15}  {value}\n" for label, value in lines)
     for chart in detail.charts:
-        text += f"\n{chart.name} {chart.version} from {chart.address}\n"
+        asks = f", its pods ask for {chart.requests}" if chart.requests else ""
+        text += f"\n{chart.name} {chart.version} from {chart.address}{asks}\n"
         text += table(("VALUE", "LOOKED UP IN"), list(chart.values.items()))
     return text
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHORTEST_ACCOUNT = 6  # shorter ones are words of their own
 BUCKETS = {"bucket", "bucketname", "s3bucket", "bucketnames", "s3bucketname"}
+PREFIX = "prefix"
 VOLUMES = {"volumehandle", "volumeid", "pdname", "diskuri", "filesystemid"}
 # Names that a cloud gives once: who takes one that is taken gets the traffic, or an error for ever.
 BALANCERS = {
@@ -91,7 +92,11 @@ class Patterns:
         for host in claimed:
             if is_foreign(host):
                 _add(found, CLAIM, host)
-        for path, raw in strings(value):
+        texts = list(strings(value))
+        parted = {path[:-1] for path, raw in texts if path[-1:] == (PREFIX,) and IDENTITY.search(raw)}
+        for path, raw in texts:
+            if path[:-1] in parted and str(path[-1]).lower() in BUCKETS:
+                continue  # each cluster keeps to a folder of its own
             for what, text in self._of_text(kind, path, self._filled(raw), claimed):
                 _add(found, what, text)
         return found

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from karrots.fleet.record import Record
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 # Variables that are outputs of Terraform, by the output's name there.
-OF_THE_CLOUD: Mapping[str, str] = MappingProxyType({"cluster_vpc": "vpc_id", "cluster_dns_identity": "dns_identity"})
+OF_THE_CLOUD: Mapping[str, str] = MappingProxyType(
+    {
+        "cluster_vpc": "vpc_id",
+        "cluster_dns_identity": "dns_identity",
+        "cluster_node_role": "node_role",
+        "cluster_node_subnets": "node_subnets",
+    }
+)
 
 
 def variables(

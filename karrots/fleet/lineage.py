@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from karrots.fleet.record import Record
+
+Graph: TypeAlias = "Mapping[str, tuple[str, ...]]"
 
 
 @dataclass(frozen=True)
@@ -64,3 +66,18 @@ def _circular(record: Record, living: Mapping[str, Record]) -> bool:
         seen.add(above.id)
         above = living[above.id].parent if above.id in living else None
     return False
+
+
+def missing(graph: Graph, pairs: Iterable[tuple[str, str]]) -> list[int]:
+    """Of each pair of commits, how many the second has and the first has not; what is not in the graph, all have.
+
+    One walk for all pairs: what a commit holds is one number, with a bit for each commit.
+    """
+    from graphlib import TopologicalSorter
+
+    held: dict[str, int] = {}
+    for at, commit in enumerate(TopologicalSorter(graph).static_order()):
+        held[commit] = 1 << at if commit in graph else 0
+        for parent in graph.get(commit, ()):
+            held[commit] |= held[parent]
+    return [(held.get(whole, 0) & ~held.get(part, 0)).bit_count() for part, whole in pairs]

@@ -19,17 +19,28 @@ if TYPE_CHECKING:
 
 
 MAX_DEPTH = 64  # kustomizations
+MAX_LAYERS = 10_000
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A kustomization file that objects pass through, and `folder` it stands in."""
+
+    file: str
+    folder: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
 class Object:
-    """One Kubernetes object of a manifest; `at` leads to it in a List."""
+    """One Kubernetes object of a manifest; `at` leads to it in a List, `through` are kustomizations, outer first."""
 
     path: str
     document: Document
     value: dict[str, Any]
     at: Path = ()
     forced_namespace: str = ""
+    through: tuple[Layer, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def kind(self) -> str:
@@ -91,63 +102,83 @@ class Generated:
 
 @dataclass
 class Build:
+    """`layers` is every kustomization file that was passed through, as a chain, outer first."""
+
     objects: list[Object] = field(default_factory=list)
     secrets: list[Generated] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    layers: list[tuple[Layer, ...]] = field(default_factory=list)
 
 
-def build(tree: Tree, folders: Sequence[str]) -> Build:
-    """Everything of these folders, each through its kustomization file when it has one."""
-    collector = _Collector(tree)
+def build(tree: Tree, folders: Sequence[str], *, every_way: bool = False) -> Build:
+    """Everything of these folders, each through its kustomization file when it has one.
+
+    A folder that is named more than once is looked at once, or `every_way` as often as kustomize would build it; the
+    texts, which are lint's, are left out then.
+    """
+    collector = _Collector(tree, every_way=every_way)
     for folder in folders:
-        collector.folder(folder, "")
+        collector.folder(folder, "", ())
     return collector.result
 
 
 class _Collector:
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, *, every_way: bool) -> None:
         self.tree = tree
+        self.every_way = every_way
         self.result = Build()
         self.entered: set[str] = set()
-        self.depth = 0
 
-    def folder(self, folder: str, namespace: str) -> None:
-        if folder in self.entered:  # kustomize refuses a cycle; here it only has to end
+    def folder(self, folder: str, namespace: str, through: tuple[Layer, ...]) -> None:
+        if not self._may_enter(folder, through):
             return
         self.entered.add(folder)
         file = self.tree.kustomization_file(folder)
         if file is None:
             for path in self.tree.manifests(folder):
-                self._resource(path, namespace)
+                self._resource(path, namespace, through)
             return
-        if self.depth >= MAX_DEPTH:
+        if len(through) >= MAX_DEPTH:
             self._report(file, 1, "too-deep", f"stands below {MAX_DEPTH} kustomizations, each of which names the next")
             return
-        self.depth += 1
         for document in self.tree.documents(file)[:1]:
             if isinstance(document.value, dict):
-                self._kustomization(file, folder, document, namespace)
-        self.depth -= 1
+                self._kustomization(Layer(file, folder, document), namespace, through)
 
-    def _resource(self, path: str, namespace: str) -> None:
+    def _may_enter(self, folder: str, through: tuple[Layer, ...]) -> bool:
+        """Kustomize refuses a cycle; here it only has to end."""
+        if not self.every_way:
+            return folder not in self.entered
+        looping = next((layer for layer in through if layer.folder == folder), None)
+        if looping is not None:
+            last = through[-1].file
+            self._report(looping.file, 1, "loop", f"is built of itself by way of '{last}', which kustomize refuses")
+        elif len(self.result.layers) >= MAX_LAYERS:
+            self._report(
+                through[-1].file, 1, "too-many", f"is one of more than {MAX_LAYERS} ways through kustomizations"
+            )
+        return looping is None and len(self.result.layers) < MAX_LAYERS
+
+    def _resource(self, path: str, namespace: str, through: tuple[Layer, ...]) -> None:
         if path in self.tree.folders:
-            self.folder(path, namespace)
+            self.folder(path, namespace, through)
         else:
-            self._manifest(path, namespace)
+            self._manifest(path, namespace, through)
 
-    def _manifest(self, path: str, namespace: str) -> None:
+    def _manifest(self, path: str, namespace: str, through: tuple[Layer, ...]) -> None:
         for document in self.tree.documents(path):
             for at, value in _objects(document.value):
                 if _is_object(value):
-                    self._object(Object(path, document, value, at, namespace))
+                    self._object(Object(path, document, value, at, namespace, through))
                 else:
                     self._not_an_object(path, document, at)
 
     def _object(self, found: Object) -> None:
         self.result.objects.append(found)
         # Flux's components are dropped before anything is substituted; their schemas' prose is full of ${…}.
-        if not substitution.is_disabled(found.value.get("metadata")) and not is_component(found.value):
+        left_alone = substitution.is_disabled(found.value.get("metadata")) or is_component(found.value)
+        if not self.every_way and not left_alone:
             self._texts(found.path, found.document, found.value, found.at, found.label)
 
     def _texts(self, path: str, document: Document, value: Any, at: Path, label: str) -> None:
@@ -163,14 +194,17 @@ class _Collector:
     def _report(self, path: str, line: int, rule: str, message: str, hint: str = "") -> None:
         self.result.findings.append(Finding(path, line, rule, "error", "", message, hint))
 
-    def _kustomization(self, file: str, folder: str, document: Document, namespace: str) -> None:
+    def _kustomization(self, layer: Layer, namespace: str, outer: tuple[Layer, ...]) -> None:
         """`namespace` is what an outer kustomization forces; it wins over our own."""
+        file, folder, document = layer.file, layer.folder, layer.document
         value = document.value
+        through = (*outer, layer)
+        self.result.layers.append(through)
         forced = namespace or str(value.get("namespace") or "")
         for at, reference in _references(value, ("resources", "bases", "components")):
             target = self._target(file, folder, document, at, reference)
             if target is not None:
-                self._resource(target, forced)
+                self._resource(target, forced, through)
         for at, reference in _patch_files(value):
             target = self._target(file, folder, document, at, reference)
             if target is not None and target in self.tree.files:

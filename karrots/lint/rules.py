@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots.lint.finding import Finding
+from karrots.lint.served import served
 from karrots.lint.tree import Tree
 from karrots.lint.walk import Scope, Walk, is_sync, walk
 from karrots.spec.flux_components import is_component
@@ -18,20 +19,27 @@ if TYPE_CHECKING:
     from karrots.lint.build import Object, Text
 
 
-def lint(files: Mapping[str, bytes], directory: str, variables: Iterable[str]) -> list[Finding]:
+def lint(files: Mapping[str, bytes], directory: str, variables: Iterable[str], kubernetes: str = "") -> list[Finding]:
     """All findings, sorted by place.
 
     `files` are those of one cluster directory by path below it, `directory` its path in the repository, `variables` the
-    names of identity and content variables.
+    names of identity and content variables, `kubernetes` the version that serves it, '' for any.
     """
     tree = Tree(files, directory)
     walked = walk(tree)
     known = frozenset(variables)
     findings = [*walked.findings, *tree.broken.values(), *_sync_objects(walked), *_components(walked)]
+    findings += served(_objects(walked), tree.files, kubernetes)
     defined = _defined(walked)
     for scope in walked.scopes:
         findings += _scope(scope, known, defined)
     return sorted(set(findings))
+
+
+def _objects(walked: Walk) -> list[Object]:
+    """Each once, whoever builds it; Flux's own components are karrots' business."""
+    found = {(each.path, each.line()): each for scope in walked.scopes for each in scope.build.objects}
+    return [each for each in found.values() if not is_component(each.value)]
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,16 @@ _REMOTE = ("git::", "gh:", "ssh://", "https://", "http://", "git@", "github.com:
 
 
 class Tree:
-    """`directory` is where the files stand in the repository, e.g. clusters/qa; all paths here are below it."""
+    """`directory` is where the files stand in the repository, e.g. clusters/qa; all paths here are below it.
+
+    `files` may read them when they are asked for.
+    """
 
     def __init__(self, files: Mapping[str, bytes], directory: str) -> None:
-        self.files = {path: data for path, data in files.items() if len(path) <= LONGEST_PATH}
+        self.files = files if all(map(_is_short, files)) else {path: files[path] for path in filter(_is_short, files)}
         self.directory = directory.strip("/")
         self.folders = _folders(self.files)
-        self.broken: dict[str, Finding] = {path: _too_long(path) for path in files if len(path) > LONGEST_PATH}
+        self.broken: dict[str, Finding] = {path: _too_long(path) for path in files if not _is_short(path)}
         self._read: dict[str, tuple[yaml_file.Document, ...]] = {}
 
     def documents(self, path: str) -> tuple[yaml_file.Document, ...]:
@@ -68,6 +71,10 @@ class Tree:
     def _first_kustomization(self, path: str, prefix: str) -> str | None:
         between = [folder for folder in _parents(path) if folder.startswith(prefix) and len(folder) > len(prefix)]
         return next((folder for folder in sorted(between, key=len) if self.kustomization_file(folder)), None)
+
+
+def _is_short(path: str) -> bool:
+    return len(path) <= LONGEST_PATH
 
 
 def _too_long(path: str) -> Finding:

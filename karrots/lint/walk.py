@@ -75,7 +75,8 @@ class Walk:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def walk(tree: Tree) -> Walk:
+def walk(tree: Tree, *, every_way: bool = False) -> Walk:
+    """`every_way` as in `build`."""
     result = Walk(files=tree.files)
     if FLUX_FOLDER not in tree.folders:
         message = f"there is no '{FLUX_FOLDER}/', so Flux has nothing to apply"
@@ -88,7 +89,7 @@ def walk(tree: Tree) -> Walk:
         owner, folder = pending.pop(0)
         folders = (folder, *_components(tree, owner, folder))
         if folders not in builds:
-            builds[folders] = build(tree, folders)
+            builds[folders] = build(tree, folders, every_way=every_way)
         scope = Scope(owner, builds[folders])
         result.scopes.append(scope)
         for child in _kustomizations(scope.build.objects):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from karrots import clock
+from karrots.adapters import git_walk
 from karrots.adapters.git_names import quoted
 from karrots.errors import Locked, NotFound, UsageError
 from karrots.fleet.names import check_branch, derived_name
@@ -19,18 +23,24 @@ if TYPE_CHECKING:
     from karrots.ops.settings import Settings
 
 
+TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?)?")
+DAY = len("2026-11-21")
+FORMS = "2026-11-21 or 2026-11-21T07:00Z"
+
+
 @dataclass(frozen=True)
 class BranchOptions(Options):
-    """`source` is the commit to branch from (default: what is checked out)."""
+    """`source` is the commit to branch from (default: what is checked out), `at` a commit or time of its past."""
 
     source: str | None = None
+    at: str | None = None
 
 
 def branch(settings: Settings, git_branch: str, name: str | None, options: BranchOptions) -> Cluster | Planned:
     workspace = Workspace.open(settings.start, settings.warn)
     directory = workspace.directory()
     check_branch(git_branch)
-    commit, here = fork_point(workspace, options.source)
+    commit, here = fork_point(workspace, options.source) if options.at is None else past(workspace, options)
     warn_of_changes(settings, workspace, directory)
     workspace.ledger.refresh()
     parent = parent_of(workspace, directory, here, commit)
@@ -44,7 +54,7 @@ def branch(settings: Settings, git_branch: str, name: str | None, options: Branc
         refuse_neighbour(workspace, git_branch)
     else:
         forked = ours.parent.commit if ours.parent else commit
-        refuse_other_source(git_branch, options.source, commit, forked)
+        refuse_other_source(git_branch, options.source or options.at, commit, forked)
         commit = workspace.repo.branch_commit(git_branch) or forked
     run = settings.run("branch", record.name)
     return bring_up(settings, workspace, options, record, commit, run, ours, pushes=True)
@@ -56,7 +66,7 @@ def refuse_other_source(git_branch: str, source: str | None, commit: str, forked
         raise UsageError(
             f"the branch '{git_branch}' was made from {forked[:10]}, not from {quoted(source)}",
             why="its cluster exists, and a fork point does not change",
-            hint="leave --from out, or choose another branch and cluster name",
+            hint="leave that option out, or choose another branch and cluster name",
         )
 
 
@@ -70,6 +80,42 @@ def fork_point(workspace: Workspace, source: str | None) -> tuple[str, str | Non
         raise NotFound(f"git knows no commit {quoted(source)}", hint="git branch --all")
     known = workspace.repo.branch_commit(source)
     return commit_of, source if known else workspace.repo.head().branch
+
+
+def past(workspace: Workspace, options: BranchOptions) -> tuple[str, str]:
+    """Where the branch we stand on was: at a commit of its past, or at a time. Raises UsageError, NotFound."""
+    at = options.at or ""
+    if options.source is not None:
+        raise UsageError("--from and --at are two commits to branch from", hint="say one of the two")
+    here, head = on_a_branch(workspace.repo.head())
+    moment = time_of(at)
+    commit = workspace.repo.resolve(at) if moment is None else git_walk.newest_at(workspace.repo.root, head, moment)
+    if commit is None:
+        why = f"it is no commit, and no time such as {FORMS}" if moment is None else f"'{here}' began later"
+        raise NotFound(f"'{here}' was nowhere at {quoted(at)}", why=why, hint=f"git log --first-parent {here}")
+    if commit != head and not workspace.repo.is_ancestor(commit, head):
+        raise UsageError(
+            f"{quoted(at)} is no part of the past of '{here}'",
+            why="--at goes back on the branch that is checked out",
+            hint=f"karrots branch … --from {at}",
+        )
+    return commit, here
+
+
+def time_of(text: str) -> int | None:
+    """The second a time names, in UTC where it says no zone, the last one of a day; None for what is no time."""
+    if not TIME.fullmatch(text):
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{quoted(text)} is no time", why=str(error), hint=f"--at {FORMS}") from error
+    if len(text) == DAY:
+        moment += dt.timedelta(days=1, seconds=-1)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    if len(text) > DAY and moment > clock.now():
+        raise UsageError(f"{quoted(text)} has not come yet", why="--at goes back", hint="karrots branch … (from now)")
+    return int(moment.timestamp())
 
 
 def parent_of(workspace: Workspace, directory: str, here: str | None, commit: str) -> Parent | None:

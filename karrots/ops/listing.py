@@ -26,7 +26,11 @@ DEEPEST = 64  # generations in one tree; documents of more levels are read and w
 
 @dataclass(frozen=True)
 class Row:
-    """One cluster. `flux` is None when it was not asked; `head` is '' when its branch is not in this clone."""
+    """One cluster. `flux` is None when it was not asked; `head` is '' when its branch is not in this clone.
+
+    `behind`: commits of the parent's branch that this one does not have; None where there is no parent, or one of the
+    branches is not in this clone.
+    """
 
     name: str
     directory: str
@@ -42,6 +46,7 @@ class Row:
     host: str
     operation: str | None
     flux: FluxCount | None = None
+    behind: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ def ls(settings: Settings, *, fetch: bool = False) -> Fleet:
     """From this clone alone: no cluster is asked."""
     workspace, records = known_records(settings.start, fetch=fetch)
     heads = branch_heads(workspace)
-    return Fleet(tuple(row(record, heads) for record in records))
+    late = behind(workspace, records, heads)
+    return Fleet(tuple(row(record, heads, late.get(record.id)) for record in records))
 
 
 def status(settings: Settings, *, fetch: bool = False) -> Fleet:
@@ -116,14 +122,36 @@ def status(settings: Settings, *, fetch: bool = False) -> Fleet:
     sections = [workspace.section(record.provider) for record in records]
     with ThreadPoolExecutor(max_workers=8) as pool:
         counts = list(pool.map(flux_count, records, sections))
-    return Fleet(tuple(replace(row(r, heads), flux=count) for r, count in zip(records, counts, strict=True)))
+    late = behind(workspace, records, heads)
+    return Fleet(
+        tuple(replace(row(r, heads, late.get(r.id)), flux=count) for r, count in zip(records, counts, strict=True))
+    )
 
 
 def branch_heads(workspace: Workspace) -> dict[str, str]:
     return {ref.removeprefix("refs/heads/"): commit for ref, commit in workspace.repo.refs("refs/heads/").items()}
 
 
-def row(record: Record, heads: Mapping[str, str]) -> Row:
+def behind(workspace: Workspace, records: Iterable[Record], heads: Mapping[str, str]) -> dict[str, int]:
+    """By id of the cluster. One question to git for all of them, and none where no parent has moved on."""
+    known = list(records)
+    living = {record.id: record for record in known}
+    pairs = {}
+    for record in known:
+        parent = living.get(record.parent.id) if record.parent else None
+        if parent is not None and record.branch in heads and parent.branch in heads:
+            pairs[record.id] = heads[record.branch], heads[parent.branch]
+    forks = {record.id: record.parent.commit for record in known if record.parent}
+    moved = {name: pair for name, pair in pairs.items() if pair[1] not in (pair[0], forks[name])}
+    if not moved:
+        return dict.fromkeys(pairs, 0)
+    from karrots.adapters import git_walk
+
+    graph = git_walk.graph(workspace.repo.root, sorted({head for pair in moved.values() for head in pair}))
+    return {**dict.fromkeys(pairs, 0), **dict(zip(moved, lineage.missing(graph, moved.values()), strict=True))}
+
+
+def row(record: Record, heads: Mapping[str, str], late: int | None = None) -> Row:
     return Row(
         name=record.name,
         directory=record.directory,
@@ -138,6 +166,7 @@ def row(record: Record, heads: Mapping[str, str]) -> Row:
         owner=record.owner,
         host=record.host,
         operation=record.operation.verb if record.operation else None,
+        behind=late,
     )
 
 
@@ -182,6 +211,7 @@ def show(settings: Settings, name: str | None) -> ClusterDetail:
 
     workspace, record = named(settings, name, fresh=False)
     heads = branch_heads(workspace)
+    late = behind(workspace, workspace.known.records(), heads)
     objects: list[dict[str, Any]] = []
     section = workspace.section(record.provider)
     count = flux_count(record, section)
@@ -189,7 +219,7 @@ def show(settings: Settings, name: str | None) -> ClusterDetail:
         objects = [plain(o) for o in flux_state(record, section).objects]
     return ClusterDetail(
         record=json.loads(to_json(record)),
-        row=_with_flux(row(record, heads), count),
+        row=_with_flux(row(record, heads, late.get(record.id)), count),
         parts=parts_of(record, section),
         flux=tuple(objects),
         commits_ahead=ahead(workspace, record),

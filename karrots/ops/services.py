@@ -12,6 +12,7 @@ from karrots.adapters.git_names import quoted
 from karrots.errors import Refused, UsageError
 from karrots.fleet.workspace import CLUSTER_FILE, Workspace
 from karrots.render import services as rendering
+from karrots.render import terraform
 from karrots.render.files import compare, write
 from karrots.spec import splice
 from karrots.spec.cluster import read_cluster
@@ -53,9 +54,12 @@ class ServiceList:
 
 @dataclass(frozen=True)
 class ChartDetail:
+    """`requests` is what its pods ask for by default, '' where that is not known."""
+
     name: str
     address: str
     version: str
+    requests: str
     values: dict[str, str]
 
 
@@ -69,6 +73,7 @@ class ServiceDetail:
     why_not: str
     needs: tuple[str, ...]
     permission: str
+    makes: str
     differs: str
     namespace: str
     options: dict[str, str]
@@ -120,6 +125,7 @@ class Directory:
     text: str
     spec: ClusterSpec
     own: Mapping[str, bytes]
+    backend: str
 
     @classmethod
     def open(cls, settings: Settings) -> Directory:
@@ -128,7 +134,8 @@ class Directory:
         root = workspace.repo.root / path
         text = files.content(root / CLUSTER_FILE).decode("utf-8-sig")
         own = rendering.own_on_disk(workspace.repo.root)
-        return cls(root, path, text, read_cluster(text, f"{path}/{CLUSTER_FILE}", {}), own)
+        spec = read_cluster(text, f"{path}/{CLUSTER_FILE}", {})
+        return cls(root, path, text, spec, own, workspace.backend(spec.provider))
 
     @property
     def on(self) -> set[str]:
@@ -153,6 +160,14 @@ class Directory:
 
     def rendered(self, spec: ClusterSpec) -> dict[str, str]:
         return rendering.render(spec, self.path, places.templates(), self.own)
+
+    def rights(self, spec: ClusterSpec) -> dict[str, str]:
+        """What of terraform/ would be another text with `spec`: some services ask for rights in the cloud."""
+        if spec.terraform != "rendered" or not (self.root / "terraform").is_dir():
+            return {}
+        templates = places.templates() / spec.provider
+        before, after = (terraform.render(each, templates, self.backend) for each in (self.spec, spec))
+        return {f"terraform/{path}": text for path, text in after.items() if before.get(path) != text}
 
     def read(self, path: str) -> str | None:
         file = self.root / path
@@ -188,6 +203,7 @@ def show(settings: Settings, name: str) -> ServiceDetail:
         why_not(entry, here.spec),
         entry.needs,
         entry.permission,
+        entry.makes,
         entry.differs,
         entry.namespace,
         _options(name, here.spec),
@@ -219,7 +235,7 @@ def _chart_detail(chart: rendering.Chart) -> ChartDetail:
         for place in chart.places
         for value in place.values
     }
-    return ChartDetail(chart.name, chart.address, chart.version, looked_up)
+    return ChartDetail(chart.name, chart.address, chart.version, chart.requests, looked_up)
 
 
 def enable(settings: Settings, names: Sequence[str], chosen: str | None, options: Mapping[str, str]) -> ServicesChanged:
@@ -294,14 +310,14 @@ def outdated(settings: Settings) -> Outdated:
 
 
 def members(chosen: str, spec: ClusterSpec) -> list[str]:
-    """Of a set, what is for this provider; where another way in is on, not a second one."""
+    """Of a set, what is for this provider; where something has a part already, not a second one for it."""
     if chosen not in SETS:
         raise UsageError(f"there is no set {quoted(chosen)}{suggestion(chosen, SETS)}", hint=f"--set {'|'.join(SETS)}")
-    has_way_in = any(CATALOGUE[name].ingress for name in spec.services.on)
+    taken = {CATALOGUE[name].part for name in spec.services.on} - {""}
     return [
         entry.name
         for entry in CATALOGUE.values()
-        if chosen in entry.sets and not why_not(entry, spec) and not (entry.ingress and has_way_in)
+        if chosen in entry.sets and not why_not(entry, spec) and entry.part not in taken
     ]
 
 
@@ -312,7 +328,7 @@ def _written(here: Directory, text: str, off: Sequence[str] = ()) -> ServicesCha
     wanted = here.rendered(spec)
     kept = _changed_by_hand(here.root, wanted)
     wanted = {path: text for path, text in wanted.items() if path not in kept}
-    wanted |= {CLUSTER_FILE: text, **_listed(here, spec, off)}
+    wanted |= {CLUSTER_FILE: text, **_listed(here, spec, off), **here.rights(spec)}
     gone = _left_over(here.root, off)
     compare(wanted, here.root)
     done: dict[str, str] = {each.path: each.outcome for each in write(wanted, here.root)}

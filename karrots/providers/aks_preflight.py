@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from karrots.adapters import azure_account, azure_aks, azure_inventory
+from karrots.adapters import azure_account, azure_aks, azure_dns, azure_inventory
 from karrots.adapters.azure import Azure
 from karrots.adapters.azure_account import CORES, GATEWAYS, NETWORKS, PUBLIC_IPS, SPOT_CORES, Service
 from karrots.adapters.azure_errors import AzureExtraMissing
@@ -18,6 +18,7 @@ from karrots.fleet.cloud_names import names
 from karrots.providers.aks_defaults import from_parent, living
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
+from karrots.providers.dns_zone import zone_rows
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import address_range, no_parent, of_error, side_by_side
 from karrots.spec import fleet
@@ -359,6 +360,12 @@ def inherited(question: Question) -> list[Check]:
     return [taken(question.record, parent, lambda: from_parent(question.azure, question.spec, parent))]
 
 
+def dns_zone(question: Question) -> list[Check]:
+    make = "az network dns zone create --name NAME --resource-group GROUP"
+    account = f"subscription {question.record.account or question.settings.subscription}"
+    return zone_rows(question.spec, question.record, lambda: azure_dns.zones(question.azure).values(), account, make)
+
+
 # What the row is called where the question itself fails; the first two tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("Azure login", login),
@@ -371,6 +378,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("machine sizes", sizes),
     ("address range", addresses),
     ("API server", api_server),
+    ("DNS zone", dns_zone),
     ("vCPUs", cores),
     ("network quotas", networks),
     ("AKS clusters", clusters),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from karrots.adapters import aws_account, aws_eks
+from karrots.adapters import aws_account, aws_dns, aws_eks
 from karrots.adapters.aws import Aws
 from karrots.adapters.aws_account import ADDRESSES, CLUSTERS, NAT_GATEWAYS, VCPUS, VPCS, Quota
 from karrots.adapters.aws_errors import AwsExtraMissing, AwsLoginNeeded
@@ -15,6 +15,7 @@ from karrots.errors import KarrotsError
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
+from karrots.providers.dns_zone import zone_rows
 from karrots.providers.eks_defaults import from_parent, living
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.questions import address_range, no_parent, of_error, side_by_side
@@ -257,6 +258,12 @@ def inherited(question: Question) -> list[Check]:
     return [taken(question.record, parent, lambda: from_parent(question.aws, question.spec, parent))]
 
 
+def dns_zone(question: Question) -> list[Check]:
+    make = "aws route53 create-hosted-zone --name NAME --caller-reference NAME"
+    account = f"account {question.record.account or question.settings.account}"
+    return zone_rows(question.spec, question.record, lambda: aws_dns.zones(question.aws).values(), account, make)
+
+
 # What the row is called where the question itself fails; the first two tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("AWS login", login),
@@ -268,6 +275,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("instance types", machines),
     ("address range", addresses),
     ("API server", api_server),
+    ("DNS zone", dns_zone),
     (CLUSTERS.what, quota_of(CLUSTERS, lambda _: 1)),
     (VPCS.what, quota_of(VPCS, vpcs_needed)),
     (ADDRESSES.what, quota_of(ADDRESSES, nat_needed)),

@@ -10,6 +10,7 @@ from karrots.adapters.aws_things import ID, TERRAFORMS, Kind, Thing, Whose
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Leftover
 from karrots.providers.strangers import managed
+from karrots.spec.services import ASKING, asking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,7 @@ ROLES = {
     "external-dns": 'aws_iam_role.controllers["external-dns"]',
     "cert-manager": 'aws_iam_role.controllers["cert-manager"]',
     "load-balancer-controller": 'aws_iam_role.controllers["aws-load-balancer-controller"]',
+    **{name: f'aws_iam_role.controllers["{name}"]' for name in ASKING},
 }
 OWN_NODES = ("vpc-cni", "ebs-csi", "load-balancer-controller")
 
@@ -74,8 +76,8 @@ def _cluster(aws: Aws, whose: Whose, alive: Cluster, known: frozenset[str]) -> I
 
 def rendered(spec: ClusterSpec) -> set[str]:
     """Which of these addresses the root has for such content: with Auto Mode AWS runs the other controllers."""
-    roles = {name: address for name, address in ROLES.items() if not (spec.eks.auto_mode and name in OWN_NODES)}
-    return {CLUSTER, LOG_GROUP, *roles.values()}
+    absent = {*(OWN_NODES if spec.eks.auto_mode else ()), *ASKING} - {*asking(spec)}
+    return {CLUSTER, LOG_GROUP, *(address for name, address in ROLES.items() if name not in absent)}
 
 
 def place(record: Record, stranger: Leftover) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from karrots.adapters import google_account, google_gke
+from karrots.adapters import google_account, google_dns, google_gke
 from karrots.adapters.google import Google
 from karrots.adapters.google_account import Quota, Region
 from karrots.adapters.google_errors import GoogleApiOff, GoogleExtraMissing, GoogleLoginNeeded, GoogleWrongProject
@@ -17,6 +17,7 @@ from karrots.errors import KarrotsError
 from karrots.fleet.cloud_names import names
 from karrots.providers.base import Check
 from karrots.providers.cloud import taken
+from karrots.providers.dns_zone import zone_rows
 from karrots.providers.endpoint import endpoint_check, private_check
 from karrots.providers.gke_defaults import from_parent
 from karrots.providers.questions import Answered, address_range, no_parent, of_error, side_by_side
@@ -317,6 +318,13 @@ def inherited(question: Question) -> list[Check]:
     return [taken(question.record, parent, ask)]
 
 
+def dns_zone(question: Question) -> list[Check]:
+    project = question.google.project
+    make = f"gcloud dns managed-zones create zone --dns-name=NAME. --description=karrots --project={project}"
+    account = f"project {project}"
+    return zone_rows(question.spec, question.record, lambda: google_dns.zones(question.google).values(), account, make)
+
+
 # What the row is called where the question itself fails; the first four tell where nothing else can be asked.
 CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("Google login", login),
@@ -330,6 +338,7 @@ CHECKS: tuple[tuple[str, Callable[[Question], Sequence[Check]]], ...] = (
     ("machine types", machines),
     ("address range", addresses),
     ("API server", api_server),
+    ("DNS zone", dns_zone),
     ("quotas of the region", regional),
     ("quotas of the project", worldwide),
 )

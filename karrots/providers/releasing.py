@@ -45,6 +45,8 @@ FIRST: Sequence[tuple[str, str, Callable[[Object], bool]]] = (
 LAST: Sequence[tuple[str, str, Callable[[Object], bool]]] = (
     ("node pool", "/apis/karpenter.sh/v1/nodepools", _all),
     ("node claim", "/apis/karpenter.sh/v1/nodeclaims", _all),
+    # With it goes the instance profile that Karpenter made of the nodes' role.
+    ("node class", "/apis/karpenter.k8s.aws/v1/ec2nodeclasses", _all),
 )
 
 

@@ -18,6 +18,7 @@ from karrots.errors import UsageError
 from karrots.files import content
 from karrots.render.template import SUFFIX, rendered_file
 from karrots.spec import loading, yaml_file
+from karrots.spec.identity import NAMESPACE
 from karrots.spec.services import CATALOGUE, COMMAND, CustomService, Entry
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Chart:
-    """`crds_elsewhere` are providers on which another chart, or the provider, brings its definitions."""
+    """`crds_elsewhere` are providers on which another chart, or the provider, brings its definitions.
+
+    `requests` is what its pods ask for by default, '' where that was not looked up.
+    """
 
     name: str
     service: str
@@ -62,6 +66,7 @@ class Chart:
     providers: tuple[str, ...]
     crds_elsewhere: tuple[str, ...]
     places: tuple[Place, ...]
+    requests: str = ""
 
     @property
     def is_oci(self) -> bool:
@@ -85,6 +90,7 @@ def _chart(name: str, told: Mapping[str, Any]) -> Chart:
         tuple(told.get("providers", ())),
         tuple(told.get("crds_elsewhere", ())),
         places,
+        str(told.get("requests", "")),
     )
 
 
@@ -118,8 +124,9 @@ def render(spec: ClusterSpec, directory: str, templates: Path, own: Mapping[str,
     `own` are the files below services/ of the repository, for what `custom` names. Raises UsageError for one that is
     not there, or not what it should be.
     """
-    made = [_made(CATALOGUE[name], spec, templates) for name in spec.services.on]
-    made += [read(name, own) for name in spec.services.custom]
+    theirs = [read(name, own) for name in spec.services.custom]
+    busy = {CATALOGUE[name].namespace for name in spec.services.on} | {entry.namespace for entry, _ in theirs}
+    made = [_made(CATALOGUE[name], spec, templates, busy) for name in spec.services.on] + theirs
     last = {entry.name: Release(parts.charts[-1].name, entry.namespace) for entry, parts in made if parts.charts}
     files: dict[str, str] = {}
     for entry, parts in made:
@@ -131,13 +138,15 @@ def render(spec: ClusterSpec, directory: str, templates: Path, own: Mapping[str,
     return dict(sorted(files.items()))
 
 
-def _made(entry: Entry, spec: ClusterSpec, templates: Path) -> tuple[Entry, Parts]:
-    """One of the catalogue, from its templates."""
+def _made(entry: Entry, spec: ClusterSpec, templates: Path, busy: set[str]) -> tuple[Entry, Parts]:
+    """One of the catalogue, from its templates. `busy` are the namespaces of all services that are on."""
     told = {
         "told": spec.services.on[entry.name],
         "on": set(spec.services.on),
         "provider": spec.provider,
         "auto_mode": spec.eks.auto_mode,
+        "kubernetes": spec.kubernetes,
+        "namespaces": sorted({*busy, *GIVEN_NAMESPACES, NAMESPACE}),
     }
     folder = templates / TEMPLATES / entry.name
     found = tuple(charts_of(entry.name, spec.provider, templates))

@@ -13,6 +13,7 @@ from karrots.errors import UsageError
 from karrots.render.template import rendered
 from karrots.spec import clouds
 from karrots.spec.limits import fitted
+from karrots.spec.services import ExternalSecrets, Velero, asking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def render(spec: ClusterSpec, templates: Path, backend: str = "http") -> dict[st
             why=f"this version has them for {', '.join(_VALUES)}",
         )
     clouds.check(spec, templates.name)
-    files = rendered(templates, {"spec": spec, "backend": backend})
+    files = rendered(templates, {"spec": spec, "backend": backend, "asking": asking(spec)})
     files[VARIABLES_FILE] = _json(variables(spec, templates.name))
     return dict(sorted(files.items()))
 
@@ -60,7 +61,20 @@ def variables(spec: ClusterSpec, provider: str) -> dict[str, Any]:
         "network": spec.network.model_dump(),
         **{cloud: getattr(spec, cloud).model_dump() for cloud in ("eks", "gke", "aks")},
     }
-    return {name: known[name] for name in _VALUES[provider]}
+    told = _told(spec) if provider == "eks" else {}
+    return {name: known[name] for name in _VALUES[provider]} | ({"services": told} if told else {})
+
+
+def _told(spec: ClusterSpec) -> dict[str, Any]:
+    """What the root must know of services that are on, to give them rights and no more than those."""
+    on = spec.services.on
+    read, kept = on.get("external-secrets"), on.get("velero")
+    told: dict[str, Any] = {}
+    if isinstance(read, ExternalSecrets):
+        told["external-secrets"] = {"reads": read.reads}
+    if isinstance(kept, Velero) and "velero" in asking(spec):
+        told["velero"] = {"bucket": kept.bucket}
+    return told
 
 
 def _json(value: Any) -> str:

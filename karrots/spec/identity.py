@@ -19,4 +19,6 @@ IDENTITY_VARIABLES = (
     "cluster_key_renewal",
     "cluster_vpc",
     "cluster_dns_identity",
+    "cluster_node_role",
+    "cluster_node_subnets",
 )

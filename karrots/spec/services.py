@@ -31,6 +31,10 @@ Bucket = Annotated[str, Form(r"[a-z0-9]([a-z0-9.-]{1,61}[a-z0-9])", "the name of
 Endpoint = Annotated[str, Form(r"https?://[^\s\"'${}]+", "an address such as https://otlp.example.com")]
 Days = Annotated[str, Form(r"[1-9][0-9]{0,3}[dw]", "a time such as 10d or 4w")]
 Renewal = Annotated[str, Form(r"0|[1-9][0-9]*h", "0, or a time in hours such as 720h")]
+Hours = Annotated[str, Form(r"[A-Za-z0-9:,/_+ -]+", "days and hours such as Mon-Fri 07:00-20:00 Europe/Berlin")]
+Tag = Annotated[str, Form(r"v[0-9]+\.[0-9]+\.[0-9]+", "a version such as v1.36.0")]
+SecretNames = Annotated[str, Form(r"[A-Za-z0-9/_+=.@-]+", "the beginning of a name such as shop/")]
+Cores = Annotated[int, Whole(1, 10_000)]
 
 ChartAddress = Annotated[str, Form(r"(oci|https)://[^\s\"'${}]+", "an address such as https://charts.example.com")]
 ChartVersion = Annotated[str, Form(r"v?[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", "a whole version such as 1.2.3")]
@@ -86,10 +90,43 @@ class Collector(Model):
     )
 
 
+class ExternalSecrets(Replicated):
+    reads: SecretNames | None = Field(
+        default=None,
+        description="Beginning of the names of secrets that every cluster may read; a cluster's own begin with its name"
+        " and a slash. eks.",
+    )
+
+
+class SumoLogic(Model):
+    secret: Label = Field(
+        default="sumologic-credentials",
+        description="Secret in the namespace sumologic with SUMOLOGIC_ACCESSID and SUMOLOGIC_ACCESSKEY.",
+    )
+
+
+class Downscaler(Model):
+    uptime: Hours = Field(
+        default="Mon-Fri 07:00-20:00 UTC", description="When applications run; outside of it they have no pods."
+    )
+
+
+class Autoscaler(Model):
+    version: Tag | None = Field(
+        default=None, description="Its version, of the cluster's own minor; the minor's first one when left out."
+    )
+
+
+class Karpenter(Model):
+    cpu: Cores = Field(default=64, description="Most cores that its nodes have together.")
+    spot: Flag = Field(default=False, description="Whether it may take spot machines, which end without a warning.")
+
+
 class Velero(Model):
     bucket: Bucket = Field(description="Where backups are kept, each cluster's below a folder of its own.")
-    secret: Label = Field(
-        default="velero-credentials", description="Secret in the namespace velero whose key 'cloud' gives access to it."
+    secret: Label | None = Field(
+        default=None,
+        description="Secret in the namespace velero whose key 'cloud' gives access to it; Pod Identity when left out.",
     )
 
 
@@ -105,15 +142,19 @@ class Services(Model):
     external_dns: ExternalDns | None = Field(default=None, alias="external-dns")
     cert_manager: CertManager | None = Field(default=None, alias="cert-manager")
     sealed_secrets: SealedSecrets | None = Field(default=None, alias="sealed-secrets")
-    external_secrets: Replicated | None = Field(default=None, alias="external-secrets")
+    external_secrets: ExternalSecrets | None = Field(default=None, alias="external-secrets")
     rbac_manager: Plain | None = Field(default=None, alias="rbac-manager")
     storage_class: StorageClass | None = Field(default=None, alias="storage-class")
     metrics_server: Replicated | None = Field(default=None, alias="metrics-server")
     aws_load_balancer_controller: Replicated | None = Field(default=None, alias="aws-load-balancer-controller")
+    cluster_autoscaler: Autoscaler | None = Field(default=None, alias="cluster-autoscaler")
+    karpenter: Karpenter | None = Field(default=None)
+    kube_downscaler: Downscaler | None = Field(default=None, alias="kube-downscaler")
     kyverno: Replicated | None = Field(default=None)
     kube_prometheus_stack: Prometheus | None = Field(default=None, alias="kube-prometheus-stack")
     loki: Plain | None = Field(default=None)
     opentelemetry_collector: Collector | None = Field(default=None, alias="opentelemetry-collector")
+    sumologic: SumoLogic | None = Field(default=None)
     velero: Velero | None = Field(default=None)
 
     custom: dict[Label, Plain] = Field(
@@ -158,7 +199,10 @@ class CustomService(Model):
 
 @dataclass(frozen=True)
 class Entry:
-    """`needs` must be on with it; `after` only come first where they are on."""
+    """`needs` must be on with it; `after` only come first where they are on; of those with one `part`, one is on.
+
+    `makes` is what it has the cloud make, which costs; `permission` what it may do outside of the cluster.
+    """
 
     name: str
     what: str
@@ -169,10 +213,13 @@ class Entry:
     after: tuple[str, ...] = ()
     permission: str = ""
     differs: str = ""
+    makes: str = ""
     sets: tuple[str, ...] = ()
-    ingress: bool = False
+    part: str = ""
 
 
+WAY_IN = "way in"
+NODE_MAKER = "maker of nodes"
 _DNS = "records below the cluster's domain: Pod Identity (eks), Workload Identity (gke), federated credential (aks)"
 _ENTRIES = (
     Entry(
@@ -181,8 +228,9 @@ _ENTRIES = (
         "envoy-gateway-system",
         after=("aws-load-balancer-controller",),
         differs="hosts below ${cluster_domain}; a load balancer of its own",
+        makes="one load balancer",
         sets=SETS,
-        ingress=True,
+        part=WAY_IN,
     ),
     Entry(
         "emissary-ingress",
@@ -190,7 +238,8 @@ _ENTRIES = (
         "emissary",
         after=("aws-load-balancer-controller",),
         differs="hosts below ${cluster_domain}; a load balancer of its own",
-        ingress=True,
+        makes="one load balancer",
+        part=WAY_IN,
     ),
     Entry(
         "external-dns",
@@ -221,8 +270,9 @@ _ENTRIES = (
         "external-secrets",
         "secrets from a store outside, such as a cloud's own",
         "external-secrets",
-        permission="what the stores ask for, given to the service account external-secrets: not yet in terraform/",
-        differs="nothing; stores are yours",
+        permission="eks: to read secrets below ${cluster_name}/ and those that `reads` names, by Pod Identity; "
+        "elsewhere what the stores ask for, given to the service account external-secrets by you",
+        differs="the secrets below its own name; stores are yours",
         sets=("full",),
     ),
     Entry(
@@ -257,7 +307,38 @@ _ENTRIES = (
         elsewhere="it knows AWS alone",
         permission="load balancers that bear the cluster's name: Pod Identity",
         differs="cluster ${cluster_name}, region ${cluster_region}, network ${cluster_vpc}",
+        makes="a load balancer for each Service and Ingress that asks for one",
         sets=("web", "full"),
+    ),
+    Entry(
+        "cluster-autoscaler",
+        "as many nodes as pods ask for, between `min` and `max` of a pool",
+        "kube-system",
+        providers=("eks",),
+        elsewhere="GKE and AKS bring it, and nodes of this computer cost nothing",
+        permission="to size node groups that bear the cluster's name: Pod Identity",
+        differs="node groups tagged k8s.io/cluster-autoscaler/${cluster_name}, region ${cluster_region}",
+        makes="nodes, up to `max` of each pool",
+        sets=("full",),
+        part=NODE_MAKER,
+    ),
+    Entry(
+        "karpenter",
+        "nodes of the size that pods ask for, beside the pools",
+        "kube-system",
+        providers=("eks",),
+        elsewhere="it is looked up for AWS alone",
+        permission="machines, launch templates and instance profiles that bear the cluster's name: Pod Identity",
+        differs="cluster ${cluster_name}, role ${cluster_node_role}, subnets ${cluster_node_subnets}; its machines "
+        "carry ${cluster_id}",
+        makes="nodes, up to `cpu` cores together",
+        part=NODE_MAKER,
+    ),
+    Entry(
+        "kube-downscaler",
+        "no pods of applications outside of working hours",
+        "kube-downscaler",
+        differs="nothing; hours are content",
     ),
     Entry(
         "kyverno",
@@ -270,7 +351,7 @@ _ENTRIES = (
         "kube-prometheus-stack",
         "metrics, dashboards and alerts: Prometheus, Grafana, Alertmanager",
         "monitoring",
-        permission="none; volumes where you ask for them",
+        permission="none",
         differs="external labels cluster ${cluster_name} and cluster_id ${cluster_id}",
         sets=("full",),
     ),
@@ -278,8 +359,9 @@ _ENTRIES = (
         "loki",
         "logs, on a volume of the cluster",
         "loki",
-        permission="none; a volume of the default storage class",
+        permission="none",
         differs="nothing: it keeps the logs of its own cluster",
+        makes="one volume of the default storage class",
         sets=("full",),
     ),
     Entry(
@@ -292,15 +374,29 @@ _ENTRIES = (
         sets=("full",),
     ),
     Entry(
+        "sumologic",
+        "logs, metrics and events, sent to Sumo Logic",
+        "sumologic",
+        permission="the account of the secret you name",
+        differs="cluster and collector ${cluster_name}; its collector goes when the cluster does",
+        makes="volumes of the default storage class, as buffers; what Sumo Logic takes in is paid there",
+    ),
+    Entry(
         "velero",
         "backups of objects to a bucket",
         "velero",
         providers=("eks",),
         elsewhere="its plugin is looked up for AWS alone",
-        permission="the bucket, by the secret you name: not yet in terraform/",
+        permission="the cluster's folder of the bucket: Pod Identity, or the secret you name",
         differs="folder ${cluster_name}-${cluster_id} of the bucket",
+        makes="objects in the bucket, which stay when the cluster goes",
     ),
 )
+MADE_BY_AUTO_MODE = {
+    "aws-load-balancer-controller": "load balancers",
+    "cluster-autoscaler": "nodes",
+    "karpenter": "nodes",
+}
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
 
@@ -319,16 +415,26 @@ def flaws(spec: ClusterSpec) -> list[Flaw]:
     found: list[Flaw] = []
     for name in on:
         found += [*_elsewhere(CATALOGUE[name], spec), *_missing(CATALOGUE[name], on), *_untold(name, spec)]
-    return [*found, *_two_ways_in(on), *_taken_names(spec.services)]
+    return [*found, *_two_of_a_part(on), *_taken_names(spec.services)]
+
+
+# Those that are given a role of their own in AWS where they are on; others' roles are there in any case.
+ASKING = ("external-secrets", "velero", "cluster-autoscaler", "karpenter")
+
+
+def asking(spec: ClusterSpec) -> list[str]:
+    """Of these, those that are on; Velero has access of its own where a Secret is named."""
+    on = spec.services.on
+    by_secret = isinstance(kept := on.get("velero"), Velero) and kept.secret is not None
+    return [name for name in ASKING if name in on and not (name == "velero" and by_secret)]
 
 
 def why_not(entry: Entry, spec: ClusterSpec) -> str:
     """Why the service is not for clusters of this directory, '' when it is."""
     if spec.provider not in entry.providers:
         return f"it is not for {spec.provider}: {entry.elsewhere}"
-    if entry.name == "aws-load-balancer-controller" and spec.eks.auto_mode:
-        return "EKS Auto Mode makes load balancers itself"
-    return ""
+    made = MADE_BY_AUTO_MODE.get(entry.name) if spec.eks.auto_mode else None
+    return f"EKS Auto Mode makes {made} itself" if made else ""
 
 
 def _elsewhere(entry: Entry, spec: ClusterSpec) -> Iterator[Flaw]:
@@ -362,8 +468,9 @@ def _taken_names(services: Services) -> Iterator[Flaw]:
             yield Flaw(CUSTOM, text, f"rename services/{name}, or: {COMMAND} enable {name}")
 
 
-def _two_ways_in(on: dict[str, Model]) -> Iterator[Flaw]:
-    first, *others = [name for name in on if CATALOGUE[name].ingress] or [""]
-    for other in others:
-        text = f"'{first}' and '{other}' are both on, and a cluster has one way in"
-        yield Flaw(other, text, f"{COMMAND} disable {first}   (or {other})")
+def _two_of_a_part(on: dict[str, Model]) -> Iterator[Flaw]:
+    for part in (WAY_IN, NODE_MAKER):
+        first, *others = [name for name in on if CATALOGUE[name].part == part] or [""]
+        for other in others:
+            text = f"'{first}' and '{other}' are both on, and a cluster has one {part}"
+            yield Flaw(other, text, f"{COMMAND} disable {first}   (or {other})")

@@ -49,7 +49,7 @@ def place(source: str, line: int, column: int) -> str:
     return f"{source}:{line}:{column}" if line else source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Document:
     """One YAML document, number `index` of its file: its value, and where each part of it stands."""
 
@@ -115,13 +115,15 @@ def load_text(data: bytes | str, source: str) -> Document:
     return found[0]
 
 
-def documents(data: bytes | str, source: str) -> list[Document]:
+def documents(data: bytes | str, source: str, *, largest: int = MAX_BYTES) -> list[Document]:
     """All documents of a file, without those that hold nothing."""
-    return [document for document in _documents(data, source, _Loader) if document.value is not None]
+    return [document for document in _documents(data, source, _Loader, largest) if document.value is not None]
 
 
-def _documents(data: bytes | str, source: str, loader: Callable[[str], _Loader]) -> list[Document]:
-    text = _text(data, source)
+def _documents(
+    data: bytes | str, source: str, loader: Callable[[str], _Loader], largest: int = MAX_BYTES
+) -> list[Document]:
+    text = _text(data, source, largest)
     with _yaml_problems(source):
         _guard(text, source)
         return list(_composed(loader(text), source))
@@ -139,10 +141,9 @@ def _composed(loader: _Loader, source: str) -> Iterator[Document]:
         loader.dispose()
 
 
-def _text(data: bytes | str, source: str) -> str:
-    size = len(data)
-    if size > MAX_BYTES:
-        raise YamlProblem(f"the file is larger than {MAX_BYTES >> 20} MiB", source=source)
+def _text(data: bytes | str, source: str, largest: int) -> str:
+    if len(data) > largest:
+        raise YamlProblem(f"the file is larger than {largest >> 20} MiB", source=source)
     if isinstance(data, str):
         return data
     try:

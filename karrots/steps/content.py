@@ -50,7 +50,7 @@ def findings(
     """`backend` is where the fleet keeps the states of this provider's clusters; `own` are its files in services/."""
     known = {*IDENTITY_VARIABLES, *spec.variables}
     return [
-        *lint(files, directory, known),
+        *lint(files, directory, known, spec.kubernetes),
         *stale_terraform(files, spec, backend),
         *stale_services(files, directory, spec, own),
         *other_flux(files, spec),

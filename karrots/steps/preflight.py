@@ -16,6 +16,7 @@ from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
 from karrots.steps import deploy_key, root_check, secrets, state_check
+from karrots.steps.certificates import budget
 from karrots.steps.content import committed, errors_of, findings, own_committed
 from karrots.steps.fencing import Fence
 from karrots.steps.syncing import git_of, manifest_of
@@ -73,7 +74,7 @@ def checks(ctx: Context) -> list[Check]:
     with ThreadPoolExecutor(len(far)) as pool:
         asked = [pool.submit(ask) for ask in far]
         here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
-        inside = [*flux_components(ctx), *content(ctx), *fence(ctx), *secrets.checks(ctx)]
+        inside = [*flux_components(ctx), *content(ctx), *fence(ctx), *budget(ctx), *secrets.checks(ctx)]
         cloud, state, git, root = (each.result() for each in asked)
         if any(row.login and not row.ok for row in cloud):
             state = []  # what it says to somebody who is not logged in is not about the state

@@ -16,6 +16,7 @@ from karrots.providers.base import Footprint, Leftover
 from karrots.report.text import count_text
 from karrots.spec import json_file
 from karrots.steps import state
+from karrots.steps.certificates import asked_by
 from karrots.steps.syncing import until
 
 if TYPE_CHECKING:
@@ -257,7 +258,9 @@ class WriteReceipt:
         )
 
     def run(self, ctx: Context) -> str:
-        ctx.receipt = receipt(ctx.record, ctx.receipt, removed=ctx.removed, seconds=ctx.run.seconds)
+        signed = asked_by(ctx, ctx.record, ctx.content, ctx.content_directory)
+        seen = {**ctx.receipt, **({"certificates": signed} if signed else {})}
+        ctx.receipt = receipt(ctx.record, seen, removed=ctx.removed, seconds=ctx.run.seconds)
         ctx.workspace.ledger.retire(ctx.record, ctx.receipt)
         ctx.change(operation=None)
         forget(ctx.workspace, ctx.record.id)

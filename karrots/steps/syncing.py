@@ -321,7 +321,15 @@ def with_cause(error: KarrotsError, ctx: Context, held: str = "") -> KarrotsErro
     cause = flux.first_cause(ctx.flux.failed) if ctx.flux else None
     if cause is not None:
         error.why = f"{cause.label}: {cause.reason}: {cause.message.strip()}"
-        error.hint = error.hint or f"mend it on {ctx.record.branch}, commit, then: karrots sync {ctx.record.name}"
+        error.hint = error.hint or _mend(cause, ctx)
     elif ctx.flux:
         error.why = held or "; ".join(f"{o.label}: {o.reason or 'no word yet'}" for o in ctx.flux.pending) or error.why
     return error
+
+
+def _mend(cause: flux.FluxObject, ctx: Context) -> str:
+    again = f"karrots sync {ctx.record.name}"
+    if cause.kind in flux.CHART_SOURCES:
+        mend = f"if that is not the address, mend it on {ctx.record.branch}"
+        return f"can the cluster reach {cause.address}? {mend}; then: {again}"
+    return f"mend it on {ctx.record.branch}, commit, then: {again}"

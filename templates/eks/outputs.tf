@@ -18,3 +18,13 @@ output "ca_data" {
 output "vpc_id" {
   value = local.vpc_id
 }
+
+output "node_role" {
+  description = "For role of Karpenter's EC2NodeClass."
+  value       = aws_iam_role.nodes.name
+}
+
+output "node_subnets" {
+  description = "For subnetSelectorTerms of Karpenter's EC2NodeClass, as they stand in YAML."
+  value       = jsonencode([for id in local.node_subnet_ids : { id = id }])
+}

@@ -31,6 +31,11 @@ ANSWERING: dict[tuple[str, ...], ExitCode] = {
     ("tree",): ExitCode.DONE,
     ("diff", "qa", "story"): ExitCode.DONE,
     ("diff", "qa", "story", "--stat", "--exit-code"): ExitCode.DIFFERENCES,
+    ("promote", "story", "--dry-run"): ExitCode.DONE,
+    ("promote", "story", "--pr"): ExitCode.DONE,
+    ("rebase", "story", "--dry-run"): ExitCode.DONE,
+    ("rollback", "story", "--dry-run"): ExitCode.DONE,
+    ("history", "qa"): ExitCode.DONE,
     ("logs",): ExitCode.DONE,
     ("lint",): ExitCode.DONE,
     ("fence", "qa"): ExitCode.DONE,
@@ -63,6 +68,8 @@ FAILING: tuple[tuple[str, ...], ...] = tuple(
         "token": ("token", "none"), "fence": ("fence", "qa", "--open", "CronJob"),
         "secrets": ("secrets", "none"),
         "diff": ("diff", "none", "qa"), "show": ("show", "none"), "logs": ("logs", "none"),
+        "promote": ("promote", "none"), "rollback": ("rollback", "none"), "rebase": ("rebase", "qa"),
+        "history": ("history", "none"),
         "identity": ("identity", "none"), "init": ("init", "--cluster", "Qa"), "lint": ("lint", "--ref", "none"),
         "services": ("services", "enable", "none"),
         "ls": ("ls", "--nonsense"), "help": ("help", "none"), "engine": ("engine", "stop", "none"),
@@ -233,7 +240,7 @@ def test_a_thousand_clusters(fleet: Fleet, karrots: CommandLine) -> None:
     assert [row["name"] for row in listed] == names
     lines = karrots("ls", cwd=fleet.qa).out.splitlines()
     assert len(lines) == 1001
-    assert lines[0].split() == ["NAME", "BRANCH", "PARENT", "PHASE", "CONTENT", "AGE", "EXPIRES"]
+    assert lines[0].split() == ["NAME", "BRANCH", "PARENT", "BEHIND", "PHASE", "CONTENT", "AGE", "EXPIRES"]
     assert all(line.startswith(f"{name}  feature/{name}  ") for line, name in zip(lines[1:], names, strict=True))
 
 

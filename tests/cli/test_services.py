@@ -226,17 +226,47 @@ def test_each_value_is_shown_with_its_place(fleet: Fleet, karrots: CommandLine) 
     assert row.split()[1:] == ["kubernetes-sigs/external-dns", "charts/external-dns/README.md", "@", "00095c2296"]
 
 
+@pytest.fixture
+def on_eks(fleet: Fleet, karrots: CommandLine) -> Fleet:
+    fleet.edit("clusters/qa/cluster.yaml", "provider: local", "provider: eks")
+    karrots("render", cwd=fleet.qa)
+    return fleet
+
+
+def test_rights_that_a_service_asks_for_are_rendered_with_it(on_eks: Fleet, karrots: CommandLine) -> None:
+    roles = on_eks.qa / "terraform/roles.tf"
+    before = roles.read_text()
+    files = _enabled(on_eks, karrots, "cluster-autoscaler")
+    assert files["terraform/roles.tf"] == "changed"
+    assert [path for path in files if path.startswith("terraform/")] == ["terraform/roles.tf"]
+    assert "autoscaling:SetDesiredCapacity" in roles.read_text()
+    assert karrots("lint", cwd=on_eks.qa).out.endswith("clean\n")
+    karrots("services", "disable", "cluster-autoscaler", cwd=on_eks.qa)
+    assert roles.read_text() == before
+
+
+def test_a_root_kept_by_hand_is_left_alone(on_eks: Fleet, karrots: CommandLine) -> None:
+    karrots("eject", cwd=on_eks.qa)
+    assert not [path for path in _enabled(on_eks, karrots, "karpenter") if path.startswith("terraform/")]
+
+
+def test_what_a_service_costs_is_shown(fleet: Fleet, karrots: CommandLine) -> None:
+    told = karrots("services", "show", "envoy-gateway", cwd=fleet.qa).out
+    assert "makes            one load balancer\n" in told
+    assert "its pods ask for 100m and 256Mi for each pod" in told
+
+
 OWN = {
-    "services/sumologic/service.yaml": (
-        "what: logs to a house outside\nnamespace: sumologic\nafter: [cert-manager, none]\ncharts:\n"
+    "services/houselog/service.yaml": (
+        "what: logs to a house outside\nnamespace: houselog\nafter: [cert-manager, none]\ncharts:\n"
         "  agent-crds: {chart: oci://charts.example.com/agent-crds, version: 1.2.3}\n"
         "  agent: {chart: https://charts.example.com, version: v2.0.0}\n"
     ),
-    "services/sumologic/agent.values.yaml": "# Ours.\ncluster: ${cluster_name}\n",
-    "services/sumologic/install/rights.yaml": (
-        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: agent, namespace: sumologic}\n"
+    "services/houselog/agent.values.yaml": "# Ours.\ncluster: ${cluster_name}\n",
+    "services/houselog/install/rights.yaml": (
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: agent, namespace: houselog}\n"
     ),
-    "services/sumologic/config/sink.yaml": "apiVersion: example.com/v1\nkind: Sink\nmetadata: {name: all}\n",
+    "services/houselog/config/sink.yaml": "apiVersion: example.com/v1\nkind: Sink\nmetadata: {name: all}\n",
     "services/README.md": "What is ours.\n",
 }
 
@@ -249,8 +279,8 @@ def with_own(fleet: Fleet) -> Fleet:
 
 def test_a_service_of_ones_own_has_the_same_form(with_own: Fleet, karrots: CommandLine) -> None:
     fleet = with_own
-    files = _enabled(fleet, karrots, "sumologic", "cert-manager")
-    below = {path.removeprefix("flux/services/sumologic/") for path in files if "/sumologic/" in path}
+    files = _enabled(fleet, karrots, "houselog", "cert-manager")
+    below = {path.removeprefix("flux/services/houselog/") for path in files if "/houselog/" in path}
     assert below == {
         "kustomization.yaml",
         "sync.yaml",
@@ -262,16 +292,16 @@ def test_a_service_of_ones_own_has_the_same_form(with_own: Fleet, karrots: Comma
         "config/kustomization.yaml",
         "config/sink.yaml",
     }
-    agent = (fleet.qa / "flux/services/sumologic/install/agent.yaml").read_text()
+    agent = (fleet.qa / "flux/services/houselog/install/agent.yaml").read_text()
     assert '      version: "v2.0.0"\n' in agent
     assert "  dependsOn:\n    - name: agent-crds\n" in agent
     assert "  values:\n    # Ours.\n    cluster: ${cluster_name}\n" in agent
-    crds = (fleet.qa / "flux/services/sumologic/install/agent-crds.yaml").read_text()
+    crds = (fleet.qa / "flux/services/houselog/install/agent-crds.yaml").read_text()
     assert "  dependsOn:\n    - name: cert-manager\n      namespace: cert-manager\n  interval" in crds
-    assert "services:\n  custom:\n    sumologic: {}\n  cert-manager: {}\n" in (fleet.qa / "cluster.yaml").read_text()
+    assert "services:\n  custom:\n    houselog: {}\n  cert-manager: {}\n" in (fleet.qa / "cluster.yaml").read_text()
     fleet.git("add", "--all")
     fleet.git("commit", "--quiet", "--message", "Ours")
-    assert karrots("services", "enable", "sumologic", cwd=fleet.qa).out == "nothing to change\n"
+    assert karrots("services", "enable", "houselog", cwd=fleet.qa).out == "nothing to change\n"
     for words in ((), ("--ref", "HEAD")):
         assert karrots("lint", *words, cwd=fleet.qa).out.endswith("clean\n")
     karrots("render", "--check", cwd=fleet.qa)
@@ -279,48 +309,48 @@ def test_a_service_of_ones_own_has_the_same_form(with_own: Fleet, karrots: Comma
 
 def test_a_service_of_ones_own_is_listed_told_and_switched_off(with_own: Fleet, karrots: CommandLine) -> None:
     fleet = with_own
-    _enabled(fleet, karrots, "sumologic")
+    _enabled(fleet, karrots, "houselog")
     row = karrots("services", "ls", "-o", "json", cwd=fleet.qa).document["services"][-1]
-    assert (row["name"], row["on"], row["version"]) == ("sumologic", True, "v2.0.0")
-    shown = karrots("services", "show", "sumologic", "-o", "json", cwd=fleet.qa).document
+    assert (row["name"], row["on"], row["version"]) == ("houselog", True, "v2.0.0")
+    shown = karrots("services", "show", "houselog", "-o", "json", cwd=fleet.qa).document
     assert [chart["name"] for chart in shown["charts"]] == ["agent-crds", "agent"]
-    fleet.commit({"services/sumologic/agent.values.yaml": "cluster: other\n"})
+    fleet.commit({"services/houselog/agent.values.yaml": "cluster: other\n"})
     assert "is not what cluster.yaml renders to" in karrots("lint", cwd=fleet.qa, expect=ExitCode.DIFFERENCES).out
     karrots("render", cwd=fleet.qa)
-    karrots("services", "disable", "sumologic", cwd=fleet.qa)
-    assert not list((fleet.qa / "flux/services/sumologic").rglob("*.yaml"))
+    karrots("services", "disable", "houselog", cwd=fleet.qa)
+    assert not list((fleet.qa / "flux/services/houselog").rglob("*.yaml"))
     assert karrots("lint", cwd=fleet.qa).out.endswith("clean\n")
 
 
 @pytest.mark.parametrize(
     ("path", "text", "says"),
     [
-        ("service.yaml", "namespace: x\nchart: y\n", "services/sumologic/service.yaml:2:1: unknown key 'chart'"),
+        ("service.yaml", "namespace: x\nchart: y\n", "services/houselog/service.yaml:2:1: unknown key 'chart'"),
         ("service.yaml", "what: x\n", "'namespace' is missing"),
         (
             "service.yaml",
             "namespace: x\ncharts: {a: {chart: 'https://x.example.com', version: '1'}}\n",
             "'charts.a.version' must be a whole version such as 1.2.3, not '1'",
         ),
-        ("agent.values.yaml", "a: [\n", "services/sumologic/agent.values.yaml:2:1"),
-        ("install/rights.yaml", "a: 1\na: 2\n", "services/sumologic/install/rights.yaml:2:1: the key 'a' stands twice"),
+        ("agent.values.yaml", "a: [\n", "services/houselog/agent.values.yaml:2:1"),
+        ("install/rights.yaml", "a: 1\na: 2\n", "services/houselog/install/rights.yaml:2:1: the key 'a' stands twice"),
     ],
 )
 def test_a_service_of_ones_own_that_is_wrong(
     path: str, text: str, says: str, with_own: Fleet, karrots: CommandLine
 ) -> None:
-    with_own.commit({f"services/sumologic/{path}": text})
+    with_own.commit({f"services/houselog/{path}": text})
     before = with_own.picture()
-    told = karrots("services", "enable", "sumologic", "-o", "json", cwd=with_own.qa, expect=ExitCode.USAGE).document
+    told = karrots("services", "enable", "houselog", "-o", "json", cwd=with_own.qa, expect=ExitCode.USAGE).document
     assert says in told["message"]
     assert with_own.picture() == before
 
 
 def test_a_service_of_ones_own_that_is_gone(with_own: Fleet, karrots: CommandLine) -> None:
-    _enabled(with_own, karrots, "sumologic")
-    with_own.git("rm", "--quiet", "-r", "services/sumologic")
+    _enabled(with_own, karrots, "houselog")
+    with_own.git("rm", "--quiet", "-r", "services/houselog")
     told = karrots("render", cwd=with_own.qa, expect=ExitCode.USAGE)
-    assert "there is no 'services/sumologic/service.yaml'" in told.err
-    assert "karrots services disable sumologic" in told.err
-    karrots("services", "disable", "sumologic", cwd=with_own.qa)
+    assert "there is no 'services/houselog/service.yaml'" in told.err
+    assert "karrots services disable houselog" in told.err
+    karrots("services", "disable", "houselog", cwd=with_own.qa)
     assert karrots("lint", cwd=with_own.qa).out.endswith("clean\n")

@@ -18,7 +18,7 @@ ACCEPTED = Path(__file__).parents[1] / "data" / "checkov.yaml"
 ARGUMENTS = ("--framework", "terraform", "--quiet", "--compact", "--skip-download", "-o", "json")
 # Between them they have every block of the templates.
 READ = {
-    "eks": ("eks-main", "eks-no-nat", "eks-auto", "eks-pools"),
+    "eks": ("eks-main", "eks-no-nat", "eks-auto", "eks-pools", "eks-services", "eks-karpenter"),
     "gke": ("gke-pools", "gke-no-nat-narrowed", "gke-autopilot", "gke-private-shared"),
     "aks": ("aks-pools", "aks-no-nat-narrowed", "aks-private-shared", "aks-permanent"),
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,11 @@ CLOUD_CASES = (
 )
 
 
+# Of these only what services ask for.
+WITH_SERVICES = ("eks-services", "eks-karpenter")
+VARIABLES = terraform.VARIABLES_FILE
+
+
 def _render(case: str) -> dict[str, str]:
     return terraform.render(load_cluster(CASES[case], "cluster.yaml"), places.templates() / "local")
 
@@ -71,3 +77,17 @@ def test_terraform_finds_it_formatted_and_valid(case: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("case", CLOUD_CASES)
 def test_rendered_root_of_a_cloud(case: str, golden: Golden) -> None:
     golden(case, VARIANTS[case].files())
+
+
+def _added(case: str) -> str:
+    """Lines of the roles that a root without services does not have."""
+    plain, asked = (VARIANTS[name].files()["roles.tf"].splitlines() for name in ("eks-main", case))
+    lines = [
+        line for line in difflib.unified_diff(plain, asked, n=0, lineterm="") if line[:2] not in ("--", "++", "@@")
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("case", WITH_SERVICES)
+def test_what_services_ask_of_a_cloud(case: str, golden: Golden) -> None:
+    golden(case, {"roles.tf.diff": _added(case), VARIABLES: VARIANTS[case].files()[VARIABLES]})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 RENDERED = {"eks": eks_strangers.rendered, "gke": gke_strangers.rendered, "aks": aks_strangers.rendered}
 SHAPES = (
-    "eks-main", "eks-auto",
+    "eks-main", "eks-auto", "eks-services", "eks-karpenter",
     "gke-three-zones", "gke-shared", "gke-no-nat", "gke-autopilot",
     "aks-three-zones", "aks-longest", "aks-shared", "aks-no-nat",
 )  # fmt: skip

@@ -27,7 +27,7 @@ def ours(cloud: str) -> list[Recorded]:
 
 PLAYED = {name: shape for name, shape in VARIANTS.items() if ours(shape.provider)}
 # One of each cloud in its richest form; the others are a `make replay` away.
-RICH = [name for name in ("eks-pools", "gke-pools", "aks-pools") if name in PLAYED]
+RICH = [name for name in ("eks-pools", "eks-services", "eks-karpenter", "gke-pools", "aks-pools") if name in PLAYED]
 PLANTED = [fault for fault in FAULTS if fault.variant in PLAYED]
 
 

@@ -32,8 +32,8 @@ def _built(engine: Path, folder: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_folder_builds(provider: str, with_engine: Path, tmp_path: Path) -> None:
-    ways_in = ["emissary-ingress", "cert-manager"]
-    for number, names in enumerate((offered(provider), ways_in)):
+    others = ["emissary-ingress", "cert-manager", *(["karpenter"] if provider == "eks" else [])]
+    for number, names in enumerate((offered(provider), others)):
         root = tmp_path / str(number)
         files.write(rendered(cluster(provider, names)), root)
         for name in names:
@@ -47,6 +47,21 @@ def test_every_folder_builds(provider: str, with_engine: Path, tmp_path: Path) -
                 assert _built(with_engine, folder / "config")
             else:
                 assert _built(with_engine, folder) == installed
+
+
+def test_a_list_that_only_terraform_knows_takes_its_place_in_what_kustomize_builds(
+    with_engine: Path, tmp_path: Path
+) -> None:
+    """Flux fills what kustomize has written, and reads it anew."""
+    files.write(rendered(cluster("eks", ["karpenter"])), tmp_path)
+    folder = tmp_path / "flux/services/karpenter/config"
+    built = process.run(
+        [str(with_engine / "kubectl"), "kustomize", str(folder)], env=process.environment()
+    ).stdout.decode()
+    filled = built.replace("${cluster_node_subnets}", '[{"id":"subnet-1"},{"id":"subnet-2"}]')
+    found = {each.value["kind"]: each.value["spec"] for each in documents(filled, "built")}
+    assert found["EC2NodeClass"]["subnetSelectorTerms"] == [{"id": "subnet-1"}, {"id": "subnet-2"}]
+    assert found["NodePool"]["template"]["spec"]["nodeClassRef"]["name"] == "default"
 
 
 def test_the_root_of_the_services_builds_with_all_of_them(with_engine: Path, tmp_path: Path) -> None:

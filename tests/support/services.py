@@ -23,6 +23,8 @@ TOLD = {
     "velero": "bucket: example-backups",
     "opentelemetry-collector": "endpoint: https://otlp.example.com",
 }
+# Of two that have one part, those that come second in the catalogue.
+SECOND = ("emissary-ingress", "karpenter")
 TOLD_ON_AKS = dict.fromkeys(("external-dns", "cert-manager"), "resource_group: example-dns")
 
 
@@ -37,13 +39,14 @@ def _told(provider: str, name: str) -> str:
 
 
 def cluster(provider: str, names: Iterable[str], more: str = "") -> ClusterSpec:
-    return load_cluster(text(provider, names, more), "cluster.yaml")
+    told = text(provider, names, more)
+    return load_cluster(told.removesuffix("services:\n"), "cluster.yaml")
 
 
 def offered(provider: str) -> list[str]:
-    """All that can be on together: of two ways in, the first."""
+    """All that can be on together: of two that have one part, the first."""
     bare = bare_cluster(provider)
-    return [name for name, entry in CATALOGUE.items() if not why_not(entry, bare) and name != "emissary-ingress"]
+    return [name for name, entry in CATALOGUE.items() if not why_not(entry, bare) and name not in SECOND]
 
 
 def bare_cluster(provider: str) -> ClusterSpec:

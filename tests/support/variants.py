@@ -203,6 +203,21 @@ eks:
         "kubernetes: '1.33'\nnodes:\n  default:\n    count: 2\nnetwork:\n  mode: shared\neks:\n  auto_mode: true\n",
         shared_network={"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0aaaaaaaa", "subnet-0bbbbbbbb"]},
     ),
+    "eks-services": _eks(
+        """kubernetes: '1.33'
+nodes:
+  default: {min: 1, max: 3}
+services:
+  external-secrets: {reads: shop/}
+  cluster-autoscaler: {}
+  velero: {bucket: example-backups}
+""",
+    ),
+    "eks-karpenter": _eks(
+        "kubernetes: '1.33'\nnodes:\n  default: {count: 2}\nnetwork: {mode: shared}\n"
+        "services:\n  external-secrets: {}\n  karpenter: {}\n",
+        shared_network={"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0aaaaaaaa", "subnet-0bbbbbbbb"]},
+    ),
     "eks-longest": _eks(
         f"kubernetes: '1.33'\nnodes:\n  {'p' * 28}:\n    count: 1\n  {'s' * 28}:\n    min: 1\n    max: 2\n"
         "network:\n  zones: 3\n  nat: per-zone\n",

@@ -423,3 +423,10 @@ def test_nothing_is_changed(world: AzureWorld) -> None:
     rows()
     assert {it.method for it in world.account.asked} == {"GET"}
     assert world.inventory() == before
+
+
+def test_a_dns_zone_that_is_not_the_subscriptions(world: AzureWorld) -> None:
+    content = spec("services: {external-dns: {resource_group: dns}}\n")
+    row = bad(rows(content, of=record(domain="qa.example.org")))["DNS zone"]
+    assert f"no zone of subscription {SUBSCRIPTION} holds qa.example.org" in row.found
+    assert "az network dns zone create --name example.org" in row.hint

@@ -334,3 +334,11 @@ def test_nothing_is_changed(cloud: Cloud) -> None:
     rows()
     reading = ("Describe", "Get", "List", "GET", "HEAD")
     assert [str(it) for it in cloud.front.asked if not it.action.startswith(reading)] == []
+
+
+def test_a_dns_zone_that_is_not_the_accounts(cloud: Cloud, aws: Aws) -> None:
+    content = spec("services: {external-dns: {}}\n")
+    row = bad(rows(content))["DNS zone"]
+    assert row.found == f"no zone of account {ACCOUNT} holds qa.example.com, below which external-dns write records"
+    planted.hosted_zone(aws, "example.com")
+    assert rows(content)["DNS zone"].found == "example.com holds qa.example.com"

@@ -17,6 +17,7 @@ from tests.integration.aws.test_preflight import described, spec
 from tests.integration.aws.test_sweep import alive, record, surroundings
 from tests.support import aws_planted as planted
 from tests.support.aws import json_said
+from tests.support.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -190,6 +191,7 @@ def test_a_role_that_the_root_has_no_place_for_is_not_taken_over() -> None:
 
 def test_addresses_are_those_of_the_template() -> None:
     text = "".join(file.read_text() for file in (places.templates() / "eks").iterdir())
+    text += "".join(VARIANTS[name].files()["roles.tf"] for name in ("eks-services", "eks-karpenter"))
     assert set(eks_strangers.ROLES) == set(ROLES)
     for address in [*eks_strangers.ROLES.values(), "aws_eks_cluster.cluster", "aws_cloudwatch_log_group.cluster"]:
         kind, name, key = re.fullmatch(r'(\w+)\.(\w+)(?:\["(.+)"\])?', address).groups()  # type: ignore[union-attr]

@@ -340,3 +340,11 @@ def test_throttling_is_told_in_its_row(account: Account, pauses: list[float]) ->
 def test_nothing_is_changed(account: Account) -> None:
     rows()
     assert {it.method for it in account.asked if it.service != "oauth2"} == {"GET"}
+
+
+def test_a_dns_zone_that_is_not_the_projects(account: Account) -> None:
+    content = spec("services: {external-dns: {}}\n")
+    row = bad(rows(content, of=ours(domain="qa.example.org")))["DNS zone"]
+    assert f"no zone of project {PROJECT} holds qa.example.org" in row.found
+    account.managed_zone("ours", "example.org")
+    assert rows(content, of=ours(domain="qa.example.org"))["DNS zone"].found == "example.org holds qa.example.org"

@@ -134,6 +134,8 @@ def test_a_host_of_external_dns_in_an_annotation() -> None:
         ("store: 's3://${cluster_name}-orders'", ""),
         ("bucket: shop-orders", "nothing"),
         ("bucket: '${cluster_name}-orders'", ""),
+        ("bucket: shop-orders, prefix: '${cluster_name}-${cluster_id}'", ""),
+        ("bucket: shop-orders, prefix: all", "nothing"),
         ("database: postgres://10.20.3.4:5432/shop", "egress"),
         ("database: postgres://10.21.3.4:5432/shop", ""),
         ("version: 10.20.3.4.5", ""),

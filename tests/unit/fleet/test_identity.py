@@ -51,7 +51,10 @@ def test_terraform_gets_text_only() -> None:
 
 
 def test_what_only_the_cloud_knows_comes_from_its_outputs() -> None:
-    found = variables(COPY, {}, {"vpc_id": "vpc-1", "dns_identity": "dns@example", "endpoint": "https://x"})
+    subnets = '[{"id":"subnet-1"}]'
+    told = {"vpc_id": "vpc-1", "dns_identity": "dns@example", "endpoint": "https://x", "node_subnets": subnets}
+    found = variables(COPY, {}, told)
+    assert found["cluster_node_subnets"] == subnets
     assert (found["cluster_vpc"], found["cluster_dns_identity"]) == ("vpc-1", "dns@example")
     assert "endpoint" not in found
     assert (variables(COPY, {})["cluster_vpc"], variables(COPY, {}, {"vpc_id": None})["cluster_vpc"]) == ("", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,19 @@ from karrots.render import fleet, services, terraform
 from karrots.render.services import charts, is_rendered, pinned
 from karrots.spec.cluster import load_cluster
 from karrots.spec.identity import IDENTITY_VARIABLES
-from karrots.spec.services import CATALOGUE, SETS
-from tests.support import services as given
-from tests.support.services import DIRECTORY, PROVIDERS, bare_cluster, cluster, objects, of_set, offered, rendered
+from karrots.spec.services import CATALOGUE, MADE_BY_AUTO_MODE, SETS
+from tests.support.services import (
+    DIRECTORY,
+    PROVIDERS,
+    SECOND,
+    bare_cluster,
+    cluster,
+    objects,
+    of_set,
+    offered,
+    rendered,
+)
+from tests.support.services import text as cluster_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,8 +41,13 @@ def everything() -> Iterator[tuple[str, dict[str, str]]]:
     for provider in PROVIDERS:
         yield provider, rendered(cluster(provider, offered(provider)))
         yield provider, rendered(cluster(provider, [name for name in EMISSARY if name in _offered(provider)]))
-    auto = [name for name in offered("eks") if name != "aws-load-balancer-controller"]
+    auto = [name for name in offered("eks") if name not in MADE_BY_AUTO_MODE]
     yield "eks", rendered(cluster("eks", auto, "eks: {auto_mode: true}\n"))
+    yield "eks", rendered(cluster("eks", ["karpenter"]))
+    yield (
+        "eks",
+        rendered(load_cluster(cluster_yaml("eks", ()) + "  velero: {bucket: b-1, secret: keys}\n", "cluster.yaml")),
+    )
 
 
 def _offered(provider: str) -> set[str]:
@@ -203,6 +219,9 @@ IDENTITY = {
         "kube-prometheus-stack": {"cluster_name", "cluster_id"},
         "opentelemetry-collector": {"cluster_name", "cluster_id"},
         "velero": {"cluster_name", "cluster_id", "cluster_region"},
+        "cluster-autoscaler": {"cluster_name", "cluster_region"},
+        "karpenter": {"cluster_name", "cluster_id", "cluster_node_role", "cluster_node_subnets"},
+        "sumologic": {"cluster_name"},
     },
     "gke": {
         "external-dns": {"cluster_id", "cluster_domain", "cluster_dns_identity"},
@@ -217,16 +236,17 @@ IDENTITY = {
 
 @pytest.mark.parametrize("provider", IDENTITY)
 def test_identity_comes_by_substitution_and_nowhere_else(provider: str) -> None:
-    files = rendered(cluster(provider, offered(provider)))
-    for name in offered(provider):
-        text = "".join(
+    second = [name for name in SECOND if name in IDENTITY[provider]]
+    files = {**rendered(cluster(provider, offered(provider))), **rendered(cluster(provider, second))}
+    for name in (*offered(provider), *second):
+        told = "".join(
             line
             for path, content in files.items()
             if path.startswith(f"flux/services/{name}/")
             for line in content.splitlines(keepends=True)
             if not line.strip().startswith("#")
         )
-        found = set(re.findall(r"\$\{(\w+)\}", text))
+        found = set(re.findall(r"\$\{(\w+)\}", told))
         assert found <= set(IDENTITY_VARIABLES)
         if name in IDENTITY[provider]:
             assert found == IDENTITY[provider][name], name
@@ -252,9 +272,12 @@ def test_lint_finds_nothing(provider: str, chosen: str) -> None:
 def _service_accounts(provider: str) -> dict[str, tuple[str, str]]:
     """Service account -> namespace and name, by what the releases are told."""
     files = rendered(cluster(provider, offered(provider)))
+    files |= rendered(cluster(provider, ["karpenter"])) if provider == "eks" else {}
     found = {}
     for release in objects(files, "HelmRelease"):
-        account = release["spec"].get("values", {}).get("serviceAccount", {}).get("name")
+        values = release["spec"].get("values", {})
+        own = values.get("rbac", {}).get("serviceAccount") or values.get("serviceAccount", {})
+        account = own.get("server", own).get("name")
         if account:
             found[release["metadata"]["name"]] = (release["metadata"]["namespace"], account)
     return found
@@ -265,12 +288,50 @@ def _root(provider: str) -> str:
     return "\n".join(terraform.render(spec, places.templates() / provider).values())
 
 
-def test_eks_gives_rights_to_the_names_that_are_installed() -> None:
-    root, accounts = _root("eks"), _service_accounts("eks")
+ALWAYS = {"external-dns", "cert-manager", "aws-load-balancer-controller"}
+
+
+@pytest.mark.parametrize(
+    "asking", [(), ("external-secrets", "velero", "cluster-autoscaler"), ("external-secrets", "karpenter"), ("velero",)]
+)
+def test_eks_gives_rights_to_the_names_that_are_installed(asking: tuple[str, ...]) -> None:
+    root = "\n".join(terraform.render(cluster("eks", asking), places.templates() / "eks").values())
     block = root[root.index("namespaces = {") :]
     given = dict(re.findall(r"^ +([a-z-]+) += \"([a-z-]+)\"$", block[: block.index("}")], re.MULTILINE))
-    controllers = {"external-dns", "cert-manager", "aws-load-balancer-controller"}
+    accounts = _service_accounts("eks")
+    controllers = {*ALWAYS, *asking}
     assert {name: accounts[name] for name in controllers} == {name: (given[name], name) for name in controllers}
+    assert set(given) == {*controllers, "aws-node", "ebs-csi-controller-sa"}
+    for name in asking:
+        assert f'data "aws_iam_policy_document" "{name.replace("-", "_")}"' in root
+
+
+def test_a_secret_of_ones_own_takes_the_place_of_rights() -> None:
+    spec = load_cluster(cluster_yaml("eks", ()) + "  velero: {bucket: b-1, secret: keys}\n", "cluster.yaml")
+    root = terraform.render(spec, places.templates() / "eks")
+    assert "velero" not in "".join(root.values())
+    values = next(objects(rendered(spec), "HelmRelease"))["spec"]["values"]
+    assert values["credentials"] == {"existingSecret": "keys"}
+
+
+def test_what_a_root_must_know_of_services_travels_as_data() -> None:
+    files = terraform.render(cluster("eks", ["velero", "external-secrets"]), places.templates() / "eks")
+    told = json.loads(files[terraform.VARIABLES_FILE])["services"]
+    assert told == {"velero": {"bucket": "example-backups"}, "external-secrets": {"reads": None}}
+    assert "example-backups" not in "".join(text for path, text in files.items() if path.endswith(".tf"))
+    assert "services" not in terraform.render(bare_cluster("eks"), places.templates() / "eks")[terraform.VARIABLES_FILE]
+
+
+def test_the_downscaler_lets_core_services_run() -> None:
+    files = rendered(cluster("local", ["kyverno", "loki", "kube-downscaler"]))
+    release = next(it for it in objects(files, "HelmRelease") if it["metadata"]["name"] == "kube-downscaler")
+    excluded = release["spec"]["values"]["excludedNamespaces"]
+    assert excluded == ["flux-system", "kube-downscaler", "kube-system", "kyverno", "loki"]
+
+
+def test_the_autoscaler_is_of_the_clusters_minor() -> None:
+    release = next(objects(rendered(cluster("eks", ["cluster-autoscaler"])), "HelmRelease"))
+    assert release["spec"]["values"]["image"] == {"tag": "v1.36.0"}
 
 
 def test_gke_gives_rights_to_the_names_that_are_installed() -> None:
@@ -309,7 +370,7 @@ def test_a_change_by_hand_is_seen() -> None:
 
 @pytest.mark.parametrize(("renewal", "said"), [("0", '"0"'), ("720h", "${cluster_key_renewal:=720h}")])
 def test_sealing_keys_are_not_renewed_in_a_copy(renewal: str, said: str) -> None:
-    said_nothing = given.text("local", ["sealed-secrets"])
+    said_nothing = cluster_yaml("local", ["sealed-secrets"])
     told = said_nothing.replace("sealed-secrets: {}", f"sealed-secrets: {{renewal: '{renewal}'}}")
     (release,) = objects(rendered(load_cluster(told, "cluster.yaml")), "HelmRelease")
     assert str(release["spec"]["values"]["keyrenewperiod"]) == said.strip('"')

@@ -29,6 +29,10 @@ def test_a_service_that_is_named_is_on() -> None:
         ("external-dns: {policy: all}", "'services.external-dns.policy' must be 'sync' or 'upsert-only', not 'all'"),
         ("envoy-gateway: {replicas: 0}", "'services.envoy-gateway.replicas'"),
         ("velero: {}", "'services.velero.bucket' is missing"),
+        ("karpenter: {cpu: 0}", "'services.karpenter.cpu'"),
+        ("kube-downscaler: {uptime: 'a${b}'}", "'services.kube-downscaler.uptime' must be days and hours"),
+        ("cluster-autoscaler: {version: latest}", "must be a version such as v1.36.0"),
+        ("external-secrets: {reads: '*'}", "must be the beginning of a name such as shop/"),
         ("cert-manager: {email: 'a\"b@c'}", "'services.cert-manager.email' must be an address"),
         ("opentelemetry-collector: {endpoint: 'http://${x}'}", "must be an address such as"),
     ],
@@ -47,6 +51,12 @@ def test_mistakes_are_told_with_their_place(line: str, says: str) -> None:
             "  envoy-gateway:\n  emissary-ingress:\n",
             "9:3: 'envoy-gateway' and 'emissary-ingress' are both on, and a cluster has one way in",
             "karrots services disable envoy-gateway   (or emissary-ingress)",
+        ),
+        (
+            "eks",
+            "  karpenter:\n  cluster-autoscaler:\n",
+            "8:3: 'cluster-autoscaler' and 'karpenter' are both on, and a cluster has one maker of nodes",
+            "karrots services disable cluster-autoscaler   (or karpenter)",
         ),
         (
             "local",
@@ -83,9 +93,13 @@ def test_what_does_not_go_together_is_refused_with_the_command(
     assert caught.value.hint == command
 
 
-def test_load_balancers_are_not_made_twice() -> None:
-    with pytest.raises(UsageError, match="EKS Auto Mode makes load balancers itself"):
-        cluster("eks", ["aws-load-balancer-controller"], "eks: {auto_mode: true}\n")
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [("aws-load-balancer-controller", "load balancers"), ("cluster-autoscaler", "nodes"), ("karpenter", "nodes")],
+)
+def test_what_auto_mode_makes_is_not_made_twice(name: str, made: str) -> None:
+    with pytest.raises(UsageError, match=f"EKS Auto Mode makes {made} itself"):
+        cluster("eks", [name], "eks: {auto_mode: true}\n")
 
 
 def test_a_collector_that_sends_elsewhere_needs_no_loki() -> None:
@@ -111,7 +125,7 @@ def test_sets_hold_one_another() -> None:
 
 def test_what_a_cloud_brings_is_not_offered_there() -> None:
     assert {name for provider in ("gke", "aks") for name in offered(provider)}.isdisjoint(
-        {"metrics-server", "aws-load-balancer-controller"}
+        {"metrics-server", "aws-load-balancer-controller", "cluster-autoscaler", "karpenter"}
     )
 
 
