@@ -38,10 +38,15 @@ REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 
 @dataclass(frozen=True)
 class GitAccess:
-    """Where Flux finds the fleet repository, and the Secret data it logs in with (none for public ones)."""
+    """Where Flux finds the fleet repository, and the Secret data it logs in with (none for public ones).
+
+    `provider` is who makes its tokens: github for an App, '' for nobody. `tried` is what we look with in its place.
+    """
 
     url: str
     secret: Mapping[str, str] = field(default_factory=dict)
+    provider: str = ""
+    tried: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,8 @@ def source(sync: Sync) -> Object:
     }
     if sync.access.secret:
         spec["secretRef"] = {"name": GIT_SECRET}
+    if sync.access.provider:
+        spec["provider"] = sync.access.provider
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -210,6 +217,12 @@ def install_sync(kube: Kube, sync: Sync, variables: Mapping[str, str]) -> None:
     _let_go_of_components(kube)
     kube.apply(_in(KUSTOMIZATIONS), root(sync))
     kube.apply(_in(GIT_REPOSITORIES), source(sync))
+
+
+def give_git_secret(kube: Kube, access: GitAccess) -> None:
+    """Before there is a source that uses it."""
+    kube.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    kube.apply(f"/api/v1/namespaces/{NAMESPACE}/secrets", git_secret(access.secret))
 
 
 def _let_go_of_components(kube: Kube) -> None:

@@ -70,10 +70,11 @@ def _environment(access: GitAccess, folder: Path) -> Iterator[dict[str, str]]:
         "GIT_ALLOW_PROTOCOL": urlsplit(access.url).scheme,
         "LC_ALL": "C",
     }
-    if "password" in access.secret:
-        user, password = access.secret["username"], access.secret["password"]
+    secret = access.tried or access.secret
+    if "password" in secret:
+        user, password = secret["username"], secret["password"]
         own |= git_login.answered(access.url, user, password)
-    kept = {name: text for name, text in access.secret.items() if name in ("identity", "known_hosts")}
+    kept = {name: text for name, text in secret.items() if name in ("identity", "known_hosts")}
     try:
         for name, text in kept.items():
             files.write(folder / name, text, durable=False)

@@ -11,7 +11,7 @@ from karrots.errors import Failed
 from karrots.spec import json_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SECONDS = 30
 MOST = 32 << 20  # bytes; what Azure has of machines in one region takes some megabytes
@@ -23,11 +23,12 @@ class Unreachable(Failed):
 
 @dataclass(frozen=True)
 class Reply:
-    """`headers` by their names in small letters."""
+    """`headers` by their names in small letters; `listed` are the parts of an answer that is a list."""
 
     status: int
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    listed: Sequence[Mapping[str, Any]] = ()
 
     @property
     def why(self) -> str:
@@ -82,4 +83,5 @@ def _read(status: int, data: bytes, headers: Any) -> Reply:
     except ValueError:
         found = {"message": data[:200].decode("utf-8", "replace")}
     told = {name.lower(): value for name, value in headers.items()}
-    return Reply(status, found if isinstance(found, dict) else {}, told)
+    listed = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return Reply(status, found if isinstance(found, dict) else {}, told, listed)

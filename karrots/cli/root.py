@@ -41,6 +41,7 @@ VERBS: dict[str, Verb] = {
     "apply": Verb("apply", "Converge infrastructure and Flux to the branch's present content.", WORK),
     "sync": Verb("sync", "Ask Flux to look now, and wait until it is Ready.", WORK),
     "fence": Verb("fence", "What a copy is kept from doing; open and close it.", WORK),
+    "secrets": Verb("secrets", "How a cluster reads each secret, and who gains access.", LOOK),
     "promote": Verb("promote", "Merge a story into its parent's branch, and see the parent Ready.", WORK),
     "rollback": Verb("rollback", "Take the newest change of a cluster back, and see it Ready.", WORK),
     "rebase": Verb("rebase", "Bring the parent's later changes into a story, and see the copy Ready.", WORK),

@@ -66,7 +66,7 @@ class Session:
 
     @property
     def settings(self) -> Settings:
-        return Settings(self.start, self.reporter(), self.ask, self.type_name, typed())
+        return Settings(self.start, self.reporter(), self.ask, self.type_name, typed(), self.agree)
 
     def answering(self, yes: bool) -> Settings:
         """The settings with every question answered by --yes."""
@@ -94,6 +94,10 @@ class Session:
         if not self.may_ask():
             raise Refused("a yes is needed and nobody can be asked", why=question, hint="add --yes")
         return answer(f"{question} [y/N] ").lower() in ("y", "yes")
+
+    def agree(self, question: str) -> bool:
+        """As `ask`, but the whole word is typed, and no --yes stands for it."""
+        return self.may_ask() and answer(f"{question} Type yes: ").lower() == "yes"
 
     def type_name(self, name: str) -> str:
         if not self.may_ask():

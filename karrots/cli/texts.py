@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from karrots.ops.rehearse import Found, Rehearsed
     from karrots.ops.repair import Repairs
     from karrots.ops.runs import PastRuns, RunLog
+    from karrots.ops.secrets import Secrets
     from karrots.ops.services import Outdated, ServiceDetail, ServiceList, ServiceRow, ServicesChanged
 
 
@@ -220,6 +221,15 @@ def _held_by(item: Item) -> str:
 
 def _place(item: Item) -> str:
     return f"{item.path}:{item.line}" if item.path else "in the cluster"
+
+
+def secrets_text(found: Secrets, columns: int | None) -> str:
+    copy = f"{found.cluster}, a copy of {found.parent}" if found.parent else f"{found.cluster} is not a copy"
+    if not found.items:
+        return f"{copy}: no secret in its content\n"
+    rows = [(each.state, each.label, each.how, each.gains, f"{each.path}:{each.line}") for each in found.items]
+    asked = "" if found.asked else "the cluster did not answer: this is what its content says\n"
+    return f"{copy}\n" + table(("STATE", "WHAT", "HOW", "WHO GAINS ACCESS", "WHERE"), rows, width=columns) + asked
 
 
 def rehearsed_text(rehearsed: Rehearsed, columns: int | None) -> str:

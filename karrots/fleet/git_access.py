@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from karrots.adapters import process
+from karrots.adapters import git_host, process
 from karrots.adapters.flux import GitAccess
 from karrots.adapters.git_names import quoted
 from karrots.errors import LoginNeeded, ToolFailed, UsageError, redacted
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LARGEST = 1 << 16  # bytes of a key or of known_hosts
 COMMAND_SECONDS = 30.0
 KEYS = "git.access in karrots.yaml"
+GITHUB_API = "https://api.github.com"
 PINNED = Path(git_url.__file__).with_name("known_hosts")
 
 
@@ -39,6 +40,12 @@ def access(wanted: Wanted) -> GitAccess:
         if scheme == "ssh":
             raise _mismatch(url, "a token logs in over https", git_url.over_https(url))
         return GitAccess(url, {"username": spec.token.username, "password": _line(_secret(spec.token, "token"))})
+    if spec.app is not None:
+        if scheme == "ssh":
+            raise _mismatch(url, "an App logs in over https", git_url.over_https(url))
+        return _as_app(spec.app, url)
+    if spec.deploy_key is not None:
+        raise UsageError("a deploy key is the cluster's own", why="it is made at its host before the first sync")
     if spec.ssh is not None:
         if scheme != "ssh":
             raise _mismatch(url, "a key logs in over ssh", git_url.over_ssh(url))
@@ -47,6 +54,46 @@ def access(wanted: Wanted) -> GitAccess:
         hint = f"git.access.ssh in karrots.yaml, or for a public repository: git.access.url: {git_url.over_https(url)}"
         raise UsageError(f"Flux cannot read {url} without a key", why="ssh knows no public repositories", hint=hint)
     return GitAccess(url)
+
+
+def _as_app(app: fleet.GitHubApp, url: str) -> GitAccess:
+    """Flux makes the tokens itself; the one that we look with shows that it can."""
+    key = _key_text(app.key)
+    secret = {"githubAppID": app.id, "githubAppInstallationID": app.installation, "githubAppPrivateKey": key}
+    secret |= {"githubAppBaseURL": app.api} if app.api else {}
+    token = git_host.app_token(app.api or GITHUB_API, app.id, app.installation, key)
+    return GitAccess(url, secret, "github", {"username": "x-access-token", "password": token})
+
+
+def deploy_keys(wanted: Wanted, spec: fleet.DeployKey) -> git_host.Keys:
+    """The keys of the repository at its host. Raises UsageError and LoginNeeded."""
+    kind, api, repository = git_host.place_of(address(wanted), spec.host, spec.api)
+    return git_host.Keys(kind, api, repository, _line(_secret(spec.token, "token")))
+
+
+def with_key(wanted: Wanted, spec: fleet.DeployKey, private: str) -> GitAccess:
+    url = address(wanted)
+    url = url if git_url.scheme_of(url) == "ssh" else git_url.over_ssh(url)
+    hosts = fleet_key(spec)
+    identity = {"identity": private, "identity.pub": public_key(private)}
+    return GitAccess(url, {**identity, "known_hosts": known_hosts(hosts, url, wanted.root)})
+
+
+def fleet_key(spec: fleet.DeployKey) -> fleet.GitKey:
+    """As the key of a user's own is described, for what both have."""
+    from karrots.spec.fleet import GitKey
+
+    return GitKey(env="NONE", known_hosts=spec.known_hosts)
+
+
+def new_key() -> str:
+    """A private key for SSH, in the form Flux takes."""
+    from cryptography.hazmat.primitives import serialization as forms
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    made = Ed25519PrivateKey.generate()
+    text = made.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.OpenSSH, forms.NoEncryption())
+    return text.decode()
 
 
 def address(wanted: Wanted) -> str:
@@ -111,8 +158,12 @@ def _line(text: str) -> str:
 
 
 def _identity(spec: fleet.GitKey, url: str, root: Path) -> dict[str, str]:
-    key = (_read(Path(spec.file).expanduser(), "key") if spec.file else _secret(spec, "key")).strip() + "\n"
+    key = _key_text(spec)
     return {"identity": key, "identity.pub": public_key(key), "known_hosts": known_hosts(spec, url, root)}
+
+
+def _key_text(spec: fleet.GitKey) -> str:
+    return (_read(Path(spec.file).expanduser(), "key") if spec.file else _secret(spec, "key")).strip() + "\n"
 
 
 def public_key(private: str) -> str:

@@ -53,6 +53,8 @@ def _identity(record: Record) -> dict[str, str]:
         "cluster_owner": record.owner,
         "cluster_network": record.network,
         "cluster_account": record.account,
+        # A copy makes no further sealing keys: '0s' and not 0, which a chart may take for nothing said.
+        "cluster_key_renewal": "0s" if record.parent else "",
     }
 
 

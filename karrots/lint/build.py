@@ -88,11 +88,24 @@ class Text:
     object: str
 
 
+@dataclass(frozen=True)
+class Generated:
+    """A Secret that kustomize makes of files below the directory, or of what stands in the text itself (`literal`)."""
+
+    path: str
+    line: int
+    name: str
+    namespace: str
+    files: tuple[str, ...]
+    literal: bool
+
+
 @dataclass
 class Build:
     """`layers` is every kustomization file that was passed through, as a chain, outer first."""
 
     objects: list[Object] = field(default_factory=list)
+    secrets: list[Generated] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     layers: list[tuple[Layer, ...]] = field(default_factory=list)
@@ -198,6 +211,7 @@ class _Collector:
                 for patch in self.tree.documents(target):
                     self._texts(target, patch, patch.value, (), "")
         self._generated(file, folder, document)
+        self._secrets(file, folder, document, forced)
         for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
             self._texts(file, document, value.get(key), (key,), "")
 
@@ -216,6 +230,18 @@ class _Collector:
                 target = self._target(file, folder, document, (*at, *where), path)
                 if target is not None and target in self.tree.files and not disabled:
                     self._plain(target)
+
+    def _secrets(self, file: str, folder: str, document: Document, namespace: str) -> None:
+        for number, generator in enumerate(_list(document.value.get("secretGenerator"))):
+            if not isinstance(generator, dict):
+                continue
+            named = (reference.split("=", 1)[-1] for _, reference in _references(generator, ("files", "envs")))
+            below = (inside(posixpath.join(folder, path)) for path in named)
+            files = tuple(path for path in below if path in self.tree.files and path is not None)
+            line = document.position(("secretGenerator", number))[0]
+            name, own = str(generator.get("name", "")), str(generator.get("namespace") or "")
+            literal = bool(_list(generator.get("literals")))
+            self.result.secrets.append(Generated(file, line, name, namespace or own, files, literal))
 
     def _plain(self, path: str) -> None:
         text = self.tree.files[path].decode("utf-8", "replace")

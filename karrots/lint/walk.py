@@ -13,7 +13,7 @@ from karrots.lint.tree import inside
 from karrots.spec.identity import CONFIG_MAP, NAMESPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from karrots.lint.tree import Tree
 
@@ -54,6 +54,11 @@ class Scope:
     def names_identity(self) -> bool:
         return ("ConfigMap", CONFIG_MAP) in self.sources
 
+    def namespace_of(self, each: Object) -> str:
+        """A Kustomization's targetNamespace wins over what the manifest and its kustomizations say."""
+        target = self.owner.spec("targetNamespace") if self.owner else None
+        return target if isinstance(target, str) and target else each.namespace
+
     @property
     def substitutes(self) -> bool:
         """Without any variable Flux leaves every `${…}` as it stands."""
@@ -63,13 +68,16 @@ class Scope:
 
 @dataclass
 class Walk:
+    """`files` are those of the directory, by path below it."""
+
     scopes: list[Scope] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def walk(tree: Tree, *, every_way: bool = False) -> Walk:
     """`every_way` as in `build`."""
-    result = Walk()
+    result = Walk(files=tree.files)
     if FLUX_FOLDER not in tree.folders:
         message = f"there is no '{FLUX_FOLDER}/', so Flux has nothing to apply"
         result.findings.append(Finding(FLUX_FOLDER, 1, "missing-path", "error", "", message))

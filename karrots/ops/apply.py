@@ -13,6 +13,7 @@ from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
+from karrots.steps.keys import GiveKeys
 from karrots.steps.preflight import Preflight
 from karrots.steps.publish import PublishContent
 from karrots.steps.syncing import AskFlux, Connect, WaitReady
@@ -56,7 +57,7 @@ def sync(settings: Settings, name: str | None, *, timeout: float | None) -> Sync
     ctx = context_for(settings, workspace, record, "sync", timeout)
     run = ctx.run
     settings.reporter.emit(OperationStarted("sync", record.name, f"{record.branch}@{ctx.commit[:7]}", run.id))
-    steps: list[Step[Context]] = [Connect(), AskFlux(), WaitReady(), PublishContent()]
+    steps: list[Step[Context]] = [Connect(), GiveKeys(), AskFlux(), WaitReady(), PublishContent()]
     execute(steps, ctx)
     summary = f"{record.name} runs {record.branch}@{ctx.commit[:7]}"
     settings.reporter.emit(OperationFinished("sync", record.name, run.seconds, run.expected, summary))
@@ -102,4 +103,6 @@ def context_for(settings: Settings, workspace: Workspace, record: Record, verb: 
     spec = workspace.spec_at(commit, record.directory, record.overrides)
     place, run = provider(record.provider), settings.run(verb, record.name)
     patience = place.PATIENCE.up if timeout is None else timeout
-    return Context(workspace, run, record, place, spec, commit, commit, settings.ask, patience)
+    ctx = Context(workspace, run, record, place, spec, commit, commit, settings.ask, patience)
+    ctx.agree = settings.agree
+    return ctx

@@ -20,10 +20,13 @@ from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
 from karrots.steps.claim import ClaimName, PushBranch, TakeCluster, WhileOurs
 from karrots.steps.context import Context
+from karrots.steps.deploy_key import GiveDeployKey
 from karrots.steps.fencing import RaiseFence
 from karrots.steps.infrastructure import ApplyInfrastructure, ConfirmPlan, PlanInfrastructure, RenderRoot
+from karrots.steps.keys import GiveKeys
 from karrots.steps.preflight import Preflight
 from karrots.steps.publish import Publish
+from karrots.steps.secrets import agreement
 from karrots.steps.syncing import AskFlux, Connect, InstallFlux, SyncFromBranch, WaitReady
 
 if TYPE_CHECKING:
@@ -192,7 +195,8 @@ def towards_ready(wait: Wait) -> list[Step[Context]]:
     """Steps after the claim. `infra` leaves Flux out, `none` does not wait for it."""
     if wait is Wait.infra:
         return [*towards_infrastructure(flux=False), Publish("creating")]
-    synced: list[Step[Context]] = [*towards_infrastructure(flux=True), InstallFlux(), RaiseFence(), SyncFromBranch()]
+    synced: list[Step[Context]] = [*towards_infrastructure(flux=True), InstallFlux(), GiveKeys(), GiveDeployKey()]
+    synced += [RaiseFence(), SyncFromBranch()]
     return [*synced, WaitReady(), Publish("ready")] if wait is Wait.ready else [*synced, Publish("creating")]
 
 
@@ -223,11 +227,14 @@ def bring_up(
     place = provider(record.provider)
     patience = place.PATIENCE.up if options.timeout is None else options.timeout
     context = Context(workspace, run, record, place, spec, commit, commit, settings.ask, patience, options.take_over)
-    steps: list[Step[Context]] = [Preflight(), entrance(workspace, record, found, change, options.take_over)]
+    context.agree = settings.agree
+    steps: list[Step[Context]] = [Preflight(), *agreement(context)]
+    steps.append(entrance(workspace, record, found, change, options.take_over))
     steps += [PushBranch()] if pushes else []
+    looked_at = len(steps)
     steps += towards_ready(options.wait)
     if options.dry_run:
-        return foresee(steps, 3 if pushes else 2, context, found=found is not None)
+        return foresee(steps, looked_at, context, found=found is not None)
     execute(steps, context)
     return finish(context)
 

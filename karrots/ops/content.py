@@ -17,11 +17,13 @@ from karrots.lint.walk import walk
 from karrots.render import services
 from karrots.render import terraform as rendering
 from karrots.render.files import compare, write
+from karrots.secrets import Kept, kept
 from karrots.steps import content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from karrots.lint.walk import Walk
     from karrots.ops.settings import Settings
     from karrots.spec.cluster import ClusterSpec
 
@@ -162,15 +164,34 @@ def findings(
     workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec, own: Mapping[str, bytes]
 ) -> Iterable[Finding]:
     found = content.findings(files, directory, spec, workspace.backend(spec.provider), own)
-    return [*found, *fenced(workspace, files, directory, spec)]
+    content_walk = walk(Tree(files, directory))
+    return [*found, *fenced(workspace, content_walk, directory, spec), *exposed(content_walk)]
 
 
-def fenced(workspace: Workspace, files: Mapping[str, bytes], directory: str, spec: ClusterSpec) -> list[Finding]:
+def exposed(walked: Walk) -> list[Finding]:
+    """Secrets that stand in git as they are, and those that Flux will not decrypt."""
+    return [finding for each in kept(walked) if (finding := _of_secret(each)) is not None]
+
+
+def _of_secret(each: Kept) -> Finding | None:
+    label = f"{each.kind}/{each.name}"
+    if each.way == "plain":
+        message = "stands in git as it is: who reads the repository reads it"
+        hint = "seal it (kubeseal), encrypt it (sops), or keep it in a store; and change what was in it"
+        return Finding(each.path, each.line, "plain-secret", "warning", label, message, hint)
+    if each.way == "sops" and not each.decrypted_by:
+        message = "is encrypted with SOPS, and its Kustomization does not decrypt"
+        hint = "spec: {decryption: {provider: sops, secretRef: {name: sops-age}}} in the Flux Kustomization"
+        return Finding(each.path, each.line, "not-decrypted", "error", label, message, hint)
+    return None
+
+
+def fenced(workspace: Workspace, walked: Walk, directory: str, spec: ClusterSpec) -> list[Finding]:
     """What a fence would hold in copies, and what it cannot; the same walk as before a copy is made."""
     owners = [Owner(each.name, each.domain, each.account) for each in workspace.known.records()]
     decisions = Decisions.of(spec.fence.open, spec.fence.closed, {})
     sought = Sought(spec.variables, (*owners, *_first(workspace, directory)), tuple(spec.fence.addresses), decisions)
-    found = find(walk(Tree(files, directory)), sought)
+    found = find(walked, sought)
     return [_of_fence(each) for each in found if decisions.held(each.kind, each.namespace, each.name)]
 
 

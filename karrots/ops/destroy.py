@@ -13,8 +13,10 @@ from karrots.fleet.workspace import Workspace
 from karrots.ops.bringup import execute
 from karrots.providers import provider
 from karrots.report.events import OperationFinished, OperationStarted
+from karrots.steps import deploy_key
 from karrots.steps.claim import TakeCluster
 from karrots.steps.context import Context
+from karrots.steps.deploy_key import RemoveDeployKey
 from karrots.steps.infrastructure import DestroyInfrastructure, PlanRemoval, RenderRoot
 from karrots.steps.removal import Drain, Freeze, Identify, RemoveState, RemoveWhatFluxMade, Sweep, WriteReceipt, forget
 
@@ -75,6 +77,7 @@ def destroy(
         )
     ctx = context_of_removal(settings, workspace, record, timeout)
     ctx.take_over, ctx.leave_doubtful = take_over, leave_doubtful
+    deploy_key.may_be_asked(ctx)
     run = ctx.run
     about = f"{record.provider} · {record.branch} · {record.id}"
     settings.reporter.emit(OperationStarted("destroy", record.name, about, run.id))
@@ -99,6 +102,7 @@ def removal(take_over: str = "") -> Sequence[Step[Context]]:
         DestroyInfrastructure(),
         RemoveState(),
         Sweep(),
+        RemoveDeployKey(),
         WriteReceipt(),
     )
 

@@ -13,7 +13,7 @@ from karrots.fleet.record import State
 from karrots.pipeline import Pipeline
 from karrots.providers.base import Price
 from karrots.report.events import ChecksSeen, Noted, StepPlanned
-from karrots.steps import infrastructure, state
+from karrots.steps import infrastructure, secrets, state
 from karrots.steps.preflight import expected, refuse_problems
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ STATE_FILE = "terraform.tfstate"  # of Terraform's backend `local`
 
 @dataclass(frozen=True)
 class Planned:
-    """The result of a dry run. `plan` counts by action and names what would end; `costs` is None where it is free."""
+    """The result of a dry run. `plan` counts by action and names what would end; `costs` is None where it is free.
+
+    `secrets` says of each how the cluster reads it, and who gains access by that.
+    """
 
     name: str
     branch: str
@@ -39,6 +42,7 @@ class Planned:
     steps: tuple[dict[str, Any], ...]
     plan: dict[str, Any]
     costs: dict[str, Any] | None
+    secrets: tuple[dict[str, Any], ...] = ()
 
 
 def foresee(steps: list[Step[Context]], visible: int, ctx: Context, *, found: bool) -> Planned:
@@ -56,11 +60,15 @@ def foresee(steps: list[Step[Context]], visible: int, ctx: Context, *, found: bo
     for step in steps[visible:]:
         looked.append(StepPlanned(step.name, step.title, needed=True, why=foreseen(step, plan)))
         ctx.run.reporter.emit(looked[-1])
+    found_secrets = secrets.items(secrets.Terms.of(ctx.spec, ctx.record), secrets.content_of(ctx))
+    for each in found_secrets:
+        ctx.run.reporter.emit(Noted(secret_text(each)))
     for line in [] if estimate is None or found else costs_text(estimate):
         ctx.run.reporter.emit(Noted(line))
     return Planned(
         ctx.record.name, ctx.record.branch, ctx.commit, tuple(asdict(check) for check in ctx.checks),
         tuple(step.document() for step in looked), plan_document(plan), costs_document(estimate),
+        tuple(asdict(each) for each in found_secrets),
     )  # fmt: skip
 
 
@@ -118,6 +126,11 @@ def foreseen(step: Step[Context], plan: Plan) -> str:
 def plan_document(plan: Plan) -> dict[str, Any]:
     counts = {"add": plan.counts.add, "change": plan.counts.change, "remove": plan.counts.remove}
     return {**counts, "ends": [{"action": it.action, "address": it.address} for it in plan.destructive]}
+
+
+def secret_text(each: secrets.Item) -> str:
+    gains = f"; gains access: {each.gains}" if each.gains else ""
+    return f"{each.label} ({each.path}:{each.line}): {each.state}, {each.how}{gains}"
 
 
 def costs_text(estimate: Estimate) -> list[str]:

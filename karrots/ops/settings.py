@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """`ask` answers a yes-or-no question; `argv` is the command as typed, which is also the command that goes on."""
+    """`ask` answers a yes-or-no question, `agree` one that only a person can say yes to.
+
+    `argv` is the command as typed, which is also the command that goes on.
+    """
 
     start: Path
     reporter: Reporter
     ask: Callable[[str], bool]
     type_name: Callable[[str], str] = field(default=lambda _: "")
     argv: str = ""
+    agree: Callable[[str], bool] = field(default=lambda _: False)
 
     def warn(self, message: str) -> None:
         self.reporter.emit(Warned(message))

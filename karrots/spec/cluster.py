@@ -145,6 +145,18 @@ class Fence(Model):
     )
 
 
+class Secrets(Model):
+    """How a copy reads secrets of its parent; a cluster that was not branched has keys of its own."""
+
+    sealed: Literal["reseal", "share", "own"] = Field(
+        default="reseal",
+        description="SealedSecrets: values sealed again for the copy's own key, the parent's keys copied, or neither.",
+    )
+    sops: Literal["share", "own"] = Field(
+        default="share", description="SOPS: Secrets that Flux decrypts with are copied from the parent, or not."
+    )
+
+
 class ClusterSpec(Model):
     api_version: Literal["karrots.dev/v1"] = Field(alias="apiVersion")
     kind: Literal["Cluster"]
@@ -163,6 +175,7 @@ class ClusterSpec(Model):
         default_factory=dict, description="Further ${variables} for the manifests, beside the cluster's identity."
     )
     fence: Fence = Field(default_factory=Fence, description="What is held in copies of this cluster, and what is not.")
+    secrets: Secrets = Field(default_factory=Secrets, description="How copies of this cluster read its secrets.")
     terraform: Literal["rendered", "ejected"] = Field(
         default="rendered", description="'ejected' once terraform/ is kept by hand (karrots eject)."
     )

@@ -81,6 +81,33 @@ def _one_of(model: S, *names: str) -> S:
     return model
 
 
+Api = Annotated[str, Form(r"https://\S+|http://127\.0\.0\.1:\d+\S*", "an https:// address")]
+
+
+class DeployKey(Model):
+    """A key for each cluster, made at the host before its first sync and removed when it is destroyed."""
+
+    token: GitToken = Field(description="What karrots asks the host with; no cluster gets it.")
+    host: Literal["github", "gitlab"] | None = Field(
+        default=None, description="Which of the two it is; github.com and gitlab.com are known."
+    )
+    api: Api | None = Field(default=None, description="Address of its REST interface, where it is another.")
+    known_hosts: Text | None = Field(
+        default=None, description="Its SSH host keys; not needed for github.com and gitlab.com."
+    )
+
+
+class GitHubApp(Model):
+    """A GitHub App that may read the repository: Flux asks for its tokens itself, and they end by themselves."""
+
+    id: Annotated[str, Form(r"[A-Za-z0-9.]{1,40}", "the App's id, in quotes")] = Field(description="The App's id.")
+    installation: Annotated[str, Form(r"[0-9]{1,20}", "the number of an installation, in quotes")] = Field(
+        description="The installation that may read the repository."
+    )
+    key: GitKey = Field(description="The App's private key.")
+    api: Api | None = Field(default=None, description="Address of GitHub Enterprise's REST interface.")
+
+
 class GitAccess(Model):
     """How Flux in a cloud's cluster reads the repository; it never needs more than to read. Nothing set: public."""
 
@@ -89,11 +116,16 @@ class GitAccess(Model):
     )
     token: GitToken | None = Field(default=None, description="Log in over https with a read-only token.")
     ssh: GitKey | None = Field(default=None, description="Log in over ssh with a read-only key.")
+    deploy_key: DeployKey | None = Field(
+        default=None, description="A key of each cluster's own, made by the host's interface."
+    )
+    app: GitHubApp | None = Field(default=None, description="Log in as a GitHub App.")
 
     @model_validator(mode="after")
     def _one_way(self) -> GitAccess:
-        if self.token is not None and self.ssh is not None:
-            raise ValueError("needs 'token' or 'ssh', not both")
+        said = [name for name in ("token", "ssh", "deploy_key", "app") if getattr(self, name) is not None]
+        if len(said) > 1:
+            raise ValueError(f"needs '{said[0]}' or '{said[1]}', not both")
         return self
 
 

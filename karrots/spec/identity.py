@@ -16,6 +16,7 @@ IDENTITY_VARIABLES = (
     "cluster_owner",
     "cluster_network",
     "cluster_account",
+    "cluster_key_renewal",
     "cluster_vpc",
     "cluster_dns_identity",
     "cluster_node_role",

@@ -15,7 +15,9 @@ from karrots.errors import KarrotsError
 from karrots.fleet import identity
 from karrots.spec import flux_components
 from karrots.steps.content import committed
+from karrots.steps.deploy_key import asked_for
 from karrots.steps.fencing import Fence
+from karrots.steps.secrets import Wanted
 from karrots.steps.syncing import API_SECONDS, identity_of, lets_in, serves, sync_of
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class FluxAhead:
 
     def _bring(self, kube: Kube, components: Components) -> None:
         flux_install.install(kube.access, components, lambda _: None)
-        if self._is_told() and self._until(lambda: serves(kube)) and self._fenced(kube):
+        if self._is_told() and not asks_for_keys(self.ctx) and self._until(lambda: serves(kube)) and self._fenced(kube):
             flux.install_sync(kube, sync_of(self.ctx), identity_of(self.ctx, kube))
 
     def _is_told(self) -> bool:
@@ -125,3 +127,8 @@ class FluxAhead:
                     return True
             self._over.wait(LOOK_SECONDS)
         return False
+
+
+def asks_for_keys(ctx: Context) -> bool:
+    """Whether something of the parent's has to be there before the first sync: a step brings it."""
+    return asked_for(ctx) is not None or Wanted.of(ctx).of_parent

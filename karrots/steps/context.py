@@ -32,7 +32,7 @@ class Context:
 
     `take_over` is the id of an operation, or of a lock of the Terraform state, that somebody typed. `content_commit` is
     the commit that was rendered and planned; `commit` moves on when somebody commits meanwhile. `goes_on`: the cluster
-    was in the ledger before this operation.
+    was in the ledger before this operation. `agree` asks for a yes that only a person can type.
     """
 
     workspace: Workspace
@@ -56,6 +56,8 @@ class Context:
     ahead: Ahead | None = None
     walked: Walk | None = None
     git: GitAccess | None = None
+    agree: Callable[[str], bool] = lambda _: False
+    agreed: bool = False
     kube: Kube | None = None
     flux: FluxState | None = None
     removed: int = 0

@@ -15,7 +15,7 @@ from karrots.pipeline import Done, Needed
 from karrots.providers.base import Check
 from karrots.report.text import count_text
 from karrots.spec.flux_components import FILE, VERSION, read
-from karrots.steps import root_check, state_check
+from karrots.steps import deploy_key, root_check, secrets, state_check
 from karrots.steps.certificates import budget
 from karrots.steps.content import committed, errors_of, findings, own_committed
 from karrots.steps.fencing import Fence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from karrots.fence import Find
     from karrots.fleet.record import Record
     from karrots.lint.finding import Finding
+    from karrots.spec.fleet import DeployKey
     from karrots.steps.context import Context
 
 SPACE_NEEDED = 512 * 2**20
@@ -73,7 +74,7 @@ def checks(ctx: Context) -> list[Check]:
     with ThreadPoolExecutor(len(far)) as pool:
         asked = [pool.submit(ask) for ask in far]
         here = [git_identity(ctx.workspace.repo.identity()), terraform_tool(), disk_space()]
-        inside = [*flux_components(ctx), *content(ctx), *fence(ctx), *budget(ctx)]
+        inside = [*flux_components(ctx), *content(ctx), *fence(ctx), *budget(ctx), *secrets.checks(ctx)]
         cloud, state, git, root = (each.result() for each in asked)
         if any(row.login and not row.ok for row in cloud):
             state = []  # what it says to somebody who is not logged in is not about the state
@@ -188,6 +189,9 @@ def flux_git(ctx: Context) -> list[Check]:
     if ctx.provider.NAME == "local":
         return []
     try:
+        spec = deploy_key.asked_for(ctx)
+        if spec is not None:
+            return [_deploy_key(ctx, spec)]
         access = git_of(ctx)
         seen = git_probe.look(access, ctx.record.branch, places.private_folder(ctx.run.folder))
     except git_probe.OtherHostKey as error:
@@ -195,6 +199,12 @@ def flux_git(ctx: Context) -> list[Check]:
     except KarrotsError as error:
         return [_no_git(error, error.hint or f"{git_access.KEYS}: does this log-in read the repository?")]
     return [_branch(ctx, access.url, seen.commit)]
+
+
+def _deploy_key(ctx: Context, spec: DeployKey) -> Check:
+    keys = deploy_key.keys_of(ctx, spec)
+    there = "is there" if keys.titled(deploy_key.title(ctx)) else "is going to be made"
+    return Check("git for Flux", ok=True, found=f"{keys.kind}, {keys.repository}: its deploy key {there}")
 
 
 def _no_git(error: KarrotsError, hint: str) -> Check:

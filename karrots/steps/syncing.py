@@ -15,6 +15,7 @@ from karrots.fleet import git_access, identity
 from karrots.pipeline import Done, Needed
 from karrots.report.text import count_text, seconds_text
 from karrots.spec import flux_components
+from karrots.steps import deploy_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +170,7 @@ def git_of(ctx: Context) -> flux.GitAccess:
         return own
     if ctx.git is None:
         wanted = git_access.Wanted(workspace.settings.git.access, url, workspace.repo.root)
-        ctx.git = git_access.access(wanted)
+        ctx.git = deploy_key.own_access(ctx) or git_access.access(wanted)
     return ctx.git
 
 

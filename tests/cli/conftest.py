@@ -60,6 +60,18 @@ class Fleet:
         assert before in text
         return self.commit({path: text.replace(before, after)})
 
+    def tell_story(self, *manifests: str, settings: str = "") -> None:
+        """Content of the story branch, and more of its cluster.yaml; the work tree stays there."""
+        self.git("switch", "--quiet", "feature/story")
+        text = (self.qa / "cluster.yaml").read_text("utf-8")
+        self.commit(
+            {
+                "clusters/qa/flux/apps/told.yaml": "---\n".join(manifests),
+                "clusters/qa/flux/apps/kustomization.yaml": "resources: [told.yaml]\n",
+                "clusters/qa/cluster.yaml": text + settings,
+            }
+        )
+
     def known(self, name: str, **changes: Any) -> Record:
         """A cluster in the ledger, as if it had been made here."""
         made = record(name, **({"host": computer.name()} | changes))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import CommandLine, Fleet
 
 MANY = f"open: [{', '.join(f'a{number}' for number in range(201))}]"
-SETTINGS = "clusters/qa/cluster.yaml"
 JOB = """apiVersion: batch/v1
 kind: CronJob
 metadata: {name: report, namespace: shop}
@@ -26,21 +25,8 @@ spec: {rules: [{host: www.example.org}]}
 """
 
 
-def with_content(fleet: Fleet, *manifests: str, settings: str = "") -> None:
-    """On the story branch, and the work tree stays there."""
-    fleet.git("switch", "--quiet", "feature/story")
-    text = (fleet.root / SETTINGS).read_text("utf-8")
-    fleet.commit(
-        {
-            "clusters/qa/flux/apps/outside.yaml": "---\n".join(manifests),
-            "clusters/qa/flux/apps/kustomization.yaml": "resources: [outside.yaml]\n",
-            SETTINGS: text + settings,
-        }
-    )
-
-
 def test_what_content_says_is_shown_when_the_cluster_does_not_answer(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, JOB, HOST)
+    peopled.tell_story(JOB, HOST)
     found = karrots("fence", "story", "-o", "json", cwd=peopled.qa).document
     assert (found["kind"], found["cluster"], found["parent"], found["asked"]) == ("Fence", "story", "qa", False)
     assert [(i["kind"], i["name"], i["state"], i["hold"]) for i in found["items"]] == [
@@ -49,23 +35,23 @@ def test_what_content_says_is_shown_when_the_cluster_does_not_answer(peopled: Fl
     ]
     text = karrots("fence", "story", cwd=peopled.qa).out
     assert "the cluster did not answer" in text
-    assert "flux/apps/outside.yaml:1" in text
+    assert "flux/apps/told.yaml:1" in text
     names = karrots("fence", "story", "-o", "name", cwd=peopled.qa).out
     assert names.split() == ["CronJob/shop/report", "Ingress/shop/www"]
 
 
 def test_cluster_yaml_opens_in_every_copy(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, JOB, HOST, settings="fence: {open: [cronjobs, Ingress/shop/www]}\n")
+    peopled.tell_story(JOB, HOST, settings="fence: {open: [cronjobs, Ingress/shop/www]}\n")
     found = karrots("fence", "story", "-o", "json", cwd=peopled.qa).document
     assert {i["state"] for i in found["items"]} == {"open"}
     assert karrots("lint", "-o", "json", cwd=peopled.qa).document["findings"] == []
 
 
 def test_lint_is_the_same_walk(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, JOB)
+    peopled.tell_story(JOB)
     (held,) = karrots("lint", "-o", "json", cwd=peopled.qa).document["findings"]
     assert (held["rule"], held["severity"], held["object"]) == ("held-in-copies", "warning", "CronJob/report")
-    with_content(peopled, HOST)
+    peopled.tell_story(HOST)
     found = karrots("lint", "--ref", "HEAD", "-o", "json", cwd=peopled.qa, expect=ExitCode.DIFFERENCES).document
     (loose,) = found["findings"]
     assert (loose["rule"], loose["severity"]) == ("not-for-copies", "error")
@@ -74,7 +60,7 @@ def test_lint_is_the_same_walk(peopled: Fleet, karrots: CommandLine) -> None:
 
 @pytest.mark.parametrize("word", ["CronJob", "CronJob/shop/report", "report"])
 def test_what_is_always_closed_is_not_opened(word: str, peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, JOB, settings=f"fence: {{closed: [{word}]}}\n")
+    peopled.tell_story(JOB, settings=f"fence: {{closed: [{word}]}}\n")
     told = karrots("fence", "story", "--open", "cronjob/shop/report", cwd=peopled.qa, expect=ExitCode.REFUSED)
     assert f"names '{word}' below fence.closed" in told.err
 
@@ -100,14 +86,14 @@ def test_more_than_an_api_server_takes(peopled: Fleet, karrots: CommandLine) -> 
 
 
 def test_a_name_nobody_has(peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, JOB)
+    peopled.tell_story(JOB)
     told = karrots("fence", "story", "--open", "reprot", cwd=peopled.qa, expect=ExitCode.NOT_FOUND)
     assert "did you mean 'report'?" in told.err
 
 
 @pytest.mark.parametrize("entry", ["open: [a b]", "closed: 'x'", "addresses: [10.0.0.0/99]", "opened: []", MANY])
 def test_a_fence_in_cluster_yaml_that_is_none(entry: str, peopled: Fleet, karrots: CommandLine) -> None:
-    with_content(peopled, JOB, settings=f"fence: {{{entry}}}\n")
+    peopled.tell_story(JOB, settings=f"fence: {{{entry}}}\n")
     assert "fence" in karrots("lint", cwd=peopled.qa, expect=ExitCode.USAGE).err
 
 

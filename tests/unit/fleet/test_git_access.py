@@ -8,11 +8,14 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives import serialization as forms
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from karrots.adapters import flux
 from karrots.errors import KarrotsError, LoginNeeded, UsageError
 from karrots.fleet.git_access import PINNED, Wanted, access, public_key
 from karrots.spec.fleet import load_fleet
-from tests.support import ssh_host
+from tests.support import git_host, ssh_host
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,16 +109,40 @@ def test_host_keys_from_a_file_of_the_repository_or_in_place(tmp_path: Path) -> 
 
 
 def test_keys_of_other_kinds() -> None:
-    from cryptography.hazmat.primitives import serialization as forms
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
     for key in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)):
         for form in (forms.PrivateFormat.PKCS8, forms.PrivateFormat.TraditionalOpenSSL, forms.PrivateFormat.OpenSSH):
             text = key.private_bytes(forms.Encoding.PEM, form, forms.NoEncryption()).decode()
             assert public_key(text).startswith(("ecdsa-sha2-nistp384 ", "ssh-rsa "))
 
 
+def test_an_app_is_flux_own_to_log_in_as(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    form = forms.PrivateFormat.TraditionalOpenSSL
+    text = key.private_bytes(forms.Encoding.PEM, form, forms.NoEncryption()).decode()
+    (tmp_path / "key").write_text(text)
+    with git_host.git_host("github") as host:
+        host.app_key = key.public_key()
+        named = f"id: '{git_host.APP}', installation: '{git_host.INSTALLATION}', key: {{file: {tmp_path}/key}}"
+        found = given(f"{{app: {{{named}, api: '{host.api}'}}}}", HTTPS, tmp_path)
+        assert found.provider == "github"
+        assert found.secret == {
+            "githubAppID": git_host.APP,
+            "githubAppInstallationID": git_host.INSTALLATION,
+            "githubAppPrivateKey": text.strip() + "\n",
+            "githubAppBaseURL": host.api,
+        }
+        assert found.tried == {"username": "x-access-token", "password": git_host.APP_TOKEN}
+        spec = flux.source(flux.Sync(found, "main", "clusters/qa/flux"))["spec"]
+        assert (spec["provider"], spec["secretRef"]) == ("github", {"name": flux.GIT_SECRET})
+
+
 REFUSED = {
+    "an App over ssh": (
+        "{app: {id: '1', installation: '2', key: {env: T}}}",
+        GITHUB,
+        UsageError,
+        "does not fit ssh://",
+    ),
     "no remote": ("{}", None, UsageError, "no address that Flux could read"),
     "a folder": ("{}", "/srv/fleet.git", UsageError, "Flux cannot read the repository at the remote's address"),
     "a log-in": ("{}", "https://ada:s3cret@github.com/x", UsageError, "at the remote's address"),

@@ -21,6 +21,11 @@ def test_flux_gets_every_variable_that_lint_knows() -> None:
     assert set(variables(record("qa"), {})) == set(IDENTITY_VARIABLES)
 
 
+def test_a_copy_makes_no_further_sealing_keys() -> None:
+    assert variables(COPY, {})["cluster_key_renewal"] == "0s"
+    assert variables(record("qa"), {})["cluster_key_renewal"] == ""
+
+
 def test_variables_of_the_content_come_along() -> None:
     merged = variables(COPY, {"log_level": "debug"})
     assert (merged["log_level"], merged["cluster_name"], merged["cluster_parent"]) == ("debug", "qa-copy", "qa")

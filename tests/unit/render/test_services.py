@@ -366,3 +366,11 @@ def test_a_change_by_hand_is_seen() -> None:
     for changed in (text + "# mine\n", text.replace("3.9.1", "3.9.0"), text.partition("\n")[2], "", "# Rendered by\n"):
         assert not is_rendered(changed.encode())
     assert pinned(text) == "3.9.1"
+
+
+@pytest.mark.parametrize(("renewal", "said"), [("0", '"0"'), ("720h", "${cluster_key_renewal:=720h}")])
+def test_sealing_keys_are_not_renewed_in_a_copy(renewal: str, said: str) -> None:
+    said_nothing = cluster_yaml("local", ["sealed-secrets"])
+    told = said_nothing.replace("sealed-secrets: {}", f"sealed-secrets: {{renewal: '{renewal}'}}")
+    (release,) = objects(rendered(load_cluster(told, "cluster.yaml")), "HelmRelease")
+    assert str(release["spec"]["values"]["keyrenewperiod"]) == said.strip('"')

@@ -262,6 +262,7 @@ def test_flux_ahead_follows_nothing_before_the_fence_is_in_force(
     monkeypatch.setattr(Fence, "of", lambda _: standing)
     monkeypatch.setattr(ahead, "committed", lambda *_: files)
     monkeypatch.setattr(ahead, "sync_of", lambda _: None)
+    monkeypatch.setattr(ahead, "asks_for_keys", lambda _: False)
     monkeypatch.setattr(ahead, "identity_of", lambda *_: None)
     monkeypatch.setattr(ahead, "serves", lambda _: True)
     monkeypatch.setattr(flux_install, "install", lambda *_: None)
