@@ -44,7 +44,8 @@ def own_computer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "seconds", lambda: time.time() + 3600)
+    then = time.time() + 3600  # and it stays, as ages are told in seconds and compared
+    monkeypatch.setattr(clock, "seconds", lambda: then)
 
 
 @pytest.fixture
