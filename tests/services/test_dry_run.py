@@ -30,6 +30,8 @@ IDENTITY = {
     "cluster_region": "eu-central-1",
     "cluster_account": "123456789012",
     "cluster_vpc": "vpc-0a1b",
+    "cluster_node_role": "qa-story-nodes",
+    "cluster_node_subnets": "subnet-0a,subnet-0b",
     "cluster_dns_identity": "dns@example.iam.gserviceaccount.com",
 }
 STRICT = "fieldManager=dry-run&force=true&fieldValidation=Strict"
