@@ -8,10 +8,10 @@ PYTEST := $(BIN)/pytest
 CHECKOV := $(VENV)/checkov/bin/checkov
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types e2e bench torture pairs conformance replay clouds rights azurerm schemas docs dist engine clean
+.PHONY: help setup demo test check lint types e2e e2e-services bench torture pairs conformance replay clouds rights azurerm schemas docs dist engine clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make the virtual environment
 
@@ -43,6 +43,9 @@ types: $(READY) ## mypy --strict
 
 e2e: $(READY) engine ## stories on real clusters
 	$(PYTEST) tests/e2e
+
+e2e-services: $(READY) engine ## the services' real controllers on real clusters; builds them when they are not there
+	$(PYTEST) tests/services
 
 bench: $(READY) engine ## the figures, side by side with what one would use instead
 	$(BIN)/python -m benchmarks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-REAL_ENVIRONMENT = dict(os.environ)
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -39,7 +37,7 @@ def engine_bin() -> Path:
     """The engine's binaries, built into the real cache when they are not there (the only thing tests share with it)."""
     from karrots.engine import binaries
 
-    with _real_environment():
+    with environment.real():
         return binaries.ensure(lambda *_: None).folder
 
 
@@ -48,18 +46,8 @@ def replay_built() -> Path:
     """The program that plays recorded providers, built into the real cache when it is not there."""
     from karrots.replay import program
 
-    with _real_environment():
+    with environment.real():
         return program.ensure().parent
-
-
-@contextmanager
-def _real_environment() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name not in REAL_ENVIRONMENT]:
-            patch.delenv(name)
-        for name, value in REAL_ENVIRONMENT.items():
-            patch.setenv(name, value)
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,13 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, engine_bin: Path) -> Iterator[World]:
+    with opened(tmp_path_factory.mktemp("world"), engine_bin) as made:
+        yield made
+
+
+@contextmanager
+def opened(root: Path, engine_bin: Path) -> Iterator[World]:
     """The shop without its HelmRelease, so that nothing waits for Helm; whatever runs at the end is taken down."""
-    root = tmp_path_factory.mktemp("world")
     (root / "tmp").mkdir()
     own = {"KARROTS_ENGINE_BIN": str(engine_bin), "TMPDIR": str(root / "tmp")}
     env = environment.inherited() | environment.settings(root) | own

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+# Taken before any test changes it.
+REAL = dict(os.environ)
 SCRUBBED = ("AWS_", "GOOGLE_", "CLOUDSDK_", "ARM_", "AZURE_", "KUBE", "TF_", "KARROTS_", "GIT_", "XDG_")
 
 # For the programs that tests start: whatever is not on loopback goes to a proxy that is not there, and git knows no
@@ -18,6 +24,17 @@ NO_WAY_OUT = {
     **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost"),
     "GIT_ALLOW_PROTOCOL": "file:http",
 }
+
+
+@contextmanager
+def real() -> Iterator[None]:
+    """As it was when the tests began, whatever a test set: for what all of them share in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name not in REAL]:
+            patch.delenv(name)
+        for name, value in REAL.items():
+            patch.setenv(name, value)
+        yield
 
 
 def inherited() -> dict[str, str]:
