@@ -90,7 +90,7 @@ def namespaces(walked: Walk) -> list[str]:
 
 
 def _finds(each: Object, scope: Scope, sought: Sought, patterns: literals.Patterns) -> Iterator[Find]:
-    namespace = _namespace(each, scope)
+    namespace = scope.namespace_of(each)
     for reason, hold in acts(each.kind, each.group, namespace, each.value, sought):
         yield Find(each.kind, namespace, each.name, each.path, each.line(), reason, hold)
     if is_component(each.value):
@@ -99,12 +99,6 @@ def _finds(each: Object, scope: Scope, sought: Sought, patterns: literals.Patter
         named = ", ".join(f"'{text}'" for text in texts[:MOST_NAMED]) + (" …" if len(texts) > MOST_NAMED else "")
         reason = what.reason.format(named)
         yield Find(each.kind, namespace, each.name, each.path, each.line(), reason, what.hold)
-
-
-def _namespace(each: Object, scope: Scope) -> str:
-    """A Kustomization's targetNamespace wins over what the manifest and its kustomizations say."""
-    target = scope.owner.spec("targetNamespace") if scope.owner else None
-    return target if isinstance(target, str) and target else each.namespace
 
 
 def acts(kind: str, group: str, namespace: str, value: Mapping[str, Any], sought: Sought) -> Iterator[tuple[str, Hold]]:
