@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 NEEDS_A_REPOSITORY = (
     ("create",), ("branch", "feature/x"), ("apply",), ("sync",), ("destroy", "qa"), ("ls",), ("status",),
     ("show", "qa"), ("tree",), ("diff", "a", "b"), ("lint",), ("render",), ("eject",), ("identity",), ("env",),
-    ("kubeconfig",), ("run", "qa", "--", "true"), ("fence",),
+    ("kubeconfig",), ("run", "qa", "--", "true"), ("fence",), ("rehearse",),
 )  # fmt: skip
 NEEDS_A_DIRECTORY = (
     ("create",), ("branch", "feature/x"), ("apply",), ("sync",), ("destroy",), ("show",), ("lint",), ("render",),
-    ("eject",), ("identity",), ("env",), ("kubeconfig",), ("fence",),
+    ("eject",), ("identity",), ("env",), ("kubeconfig",), ("fence",), ("rehearse",),
 )  # fmt: skip
 
 HOSTILE_BRANCHES = (
