@@ -304,7 +304,8 @@ def _progress(objects: Sequence[FluxObject]) -> str:
 
 
 def everything(kube: Kube) -> list[FluxObject]:
-    return [*flux.state(kube).objects, *flux.other_sources(kube)]
+    found = {each.label: each for each in (*flux.state(kube).objects, *flux.other_sources(kube))}
+    return list(found.values())
 
 
 def entries(kube: Kube) -> Iterator[Entry]:
