@@ -268,13 +268,17 @@ class Played:
     before_ready: bool
 
 
-def _play(ctx: Rehearsing, after: Content, before: Content | None, places: Places) -> Played:
-    ctx.end = time.monotonic() + ctx.timeout
+def steps_of(after: Content, before: Content | None, places: Places) -> list[Step[Rehearsing]]:
+    """The fence is in force before Flux is given anything."""
     steps: list[Step[Rehearsing]] = [BringUp(), Connect(), KeepToItself(), RaiseFence()]
     if before is not None:
         steps.append(Play(BEFORE, before, "before", "Flux on what is there now"))
-    steps += [Play(AFTER, after, "after", "Flux on what is rehearsed"), Examine(AFTER, places)]
-    pipeline = Pipeline(steps, ctx.run)
+    return [*steps, Play(AFTER, after, "after", "Flux on what is rehearsed"), Examine(AFTER, places)]
+
+
+def _play(ctx: Rehearsing, after: Content, before: Content | None, places: Places) -> Played:
+    ctx.end = time.monotonic() + ctx.timeout
+    pipeline = Pipeline(steps_of(after, before, places), ctx.run)
     ctx.run.expected = pipeline.usual_total()
     with ctx:
         pipeline.execute(ctx)
