@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 # As long as nothing moves after a failure, before it counts.
 QUIET_SECONDS = 1.5
-# As long as nothing moves while somebody has not said a word: a wait for something that never comes.
+# As long as nothing moves after somebody was asked again and has not heard it.
 STUCK_SECONDS = 20.0
 # Said of a commit before it is noted as tried.
 NO_PATH = "path not found"
+MAKERS = ("Kustomization", "HelmRelease")
 WAITS_FOR_OTHERS = "DependencyNotReady"
 WAITS_FOR_SOURCE = ("ArtifactNotReady", "SourceNotReady")
 WAITING = (WAITS_FOR_OTHERS, *WAITS_FOR_SOURCE)
@@ -44,14 +45,17 @@ class Watch:
             self._picture, self._since = picture, now
         if not self._has_root():
             return False
-        unsaid = [label for label in there if label not in self.words] + self._due(there)
-        if not unsaid and not self.failing():
+        silent = [label for label in there if label not in self.words and not self._has_no_source()]
+        if silent or self._at_work(there):
+            return False
+        late = self._due(there)
+        if not late and not self.failing():
             return True
-        return now - self._since > (STUCK_SECONDS if unsaid else QUIET_SECONDS)
+        return now - self._since > (STUCK_SECONDS if late else QUIET_SECONDS)
 
     def again(self, token: str, now: float) -> None:
         """All that is not Ready was asked to try once more, by that word."""
-        self._asked = {word.label: token for word in self.failing()}
+        self._asked = {word.label: token for word in self.failing() if word.kind in MAKERS}
         self._since = now
 
     def failing(self) -> list[FluxObject]:
@@ -99,13 +103,22 @@ class Watch:
         found, word = there.get(label), self.words.get(label)
         return found is None or found.reason == WAITS_FOR_OTHERS or (word is not None and word.ready is False)
 
+    def _has_no_source(self) -> bool:
+        """Flux cannot read the commit at all, and so has nothing more to say."""
+        return any(
+            word.kind == "GitRepository" and _is_own(word) and word.ready is False for word in self.words.values()
+        )
+
+    def _at_work(self, there: dict[str, FluxObject]) -> bool:
+        return any(label in there and there[label].ready is None for label in self._asked)
+
     def _due(self, there: dict[str, FluxObject]) -> list[str]:
-        """Those that were asked again and have not come to an end with it."""
-        return [
-            label
-            for label, token in self._asked.items()
-            if label in there and (there[label].handled != token or there[label].ready is None)
-        ]
+        """Those that were asked again and have not heard it."""
+        return [label for label, token in self._asked.items() if label in there and there[label].handled != token]
+
+
+def _is_own(each: FluxObject) -> bool:
+    return (each.namespace, each.name) == ("flux-system", "flux-system")
 
 
 def _has_failed(word: FluxObject) -> bool:

@@ -9,7 +9,8 @@ from karrots.rehearsal.places import Places
 from karrots.spec.cluster import load_cluster
 from karrots.steps.rehearsing import Content
 
-CLUSTER = b"apiVersion: karrots.dev/v1\nkind: Cluster\nprovider: local\nkubernetes: '1.36'\nnodes: {default: {count: 1}}\nflux: {version: '2.9'}\n"
+HEAD = b"apiVersion: karrots.dev/v1\nkind: Cluster\nprovider: local\nkubernetes: '1.36'\n"
+CLUSTER = HEAD + b"nodes: {default: {count: 1}}\nflux: {version: '2.9'}\n"
 CONTENT = Content("c" * 40, "clusters/qa", load_cluster(CLUSTER, "cluster.yaml", {}))
 PLACES = Places.of("clusters/qa", walk(Tree({}, "clusters/qa")), [])
 
