@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import clouds, clusters, command_line, content, diffs, repository, state
+from benchmarks import clouds, clusters, command_line, content, diffs, rehearsal, repository, state
 from karrots.errors import UsageError
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from benchmarks.row import Row
 
-MODULES = (clusters, command_line, repository, state, content, diffs, clouds)
+MODULES = (clusters, rehearsal, command_line, repository, state, content, diffs, clouds)
 ROWS: dict[str, Row] = {row.name: row for module in MODULES for row in module.ROWS}
 
 

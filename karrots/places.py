@@ -48,6 +48,11 @@ def footprint(cluster_id: str) -> Path:
     return state() / "footprints" / f"{cluster_id}.json"
 
 
+def rehearsals() -> Path:
+    """Marks of rehearsals that run, or were killed."""
+    return state() / "rehearsals"
+
+
 def engine_clusters() -> Path:
     return state() / "engine" / "clusters"
 

@@ -31,6 +31,12 @@ HELM_CHARTS = "/apis/source.toolkit.fluxcd.io/v1/helmcharts"
 HELM_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/helmrepositories"
 OCI_REPOSITORIES = "/apis/source.toolkit.fluxcd.io/v1/ocirepositories"
 CHART_SOURCES = ("HelmRepository", "OCIRepository")
+# What is fetched from elsewhere; such an object that Flux has nothing to do for has no condition at all.
+OTHER_SOURCES = (
+    ("HelmRepository", HELM_REPOSITORIES),
+    ("OCIRepository", OCI_REPOSITORIES),
+    ("Bucket", "/apis/source.toolkit.fluxcd.io/v1/buckets"),
+)
 
 RETRY_INTERVAL = "10s"
 REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
@@ -63,8 +69,9 @@ class Sync:
 class FluxObject:
     """`ready` is None while nobody can tell yet. `revision` is what was last applied, e.g. main@sha1:0d5…
 
-    `follows_fleet`: its source is the fleet repository, so its revision is one of the branch's commits. `address` is a
-    source's own.
+    `follows_fleet`: its source is the fleet repository, so its revision is one of the branch's commits. `attempted` is
+    the revision that was last tried, `handled` the last wish to look again. `source` is where it gets its content or
+    chart from, as a label, `address` a source's own.
     """
 
     kind: str
@@ -78,6 +85,10 @@ class FluxObject:
     follows_fleet: bool = False
     depends: tuple[str, ...] = ()
     address: str = ""
+    attempted: str = ""
+    source: str = ""
+    leaving: bool = False
+    handled: str = ""
 
     @property
     def label(self) -> str:
@@ -306,6 +317,12 @@ def _failing_sources(kube: Kube) -> list[FluxObject]:
     return [each for each in found if each.ready is False and not _waits(each)]
 
 
+def other_sources(kube: Kube) -> list[FluxObject]:
+    """Those that say something: many need nothing done for them, and are never Ready."""
+    found = (_read(kind, obj) for kind, collection in OTHER_SOURCES for obj in kube.list(collection))
+    return [each for each in found if each.ready is not None or each.reason]
+
+
 def _read(kind: str, obj: Object) -> FluxObject:
     meta, spec, status = obj["metadata"], group(obj, "spec"), group(obj, "status")
     namespace = text(meta.get("namespace"))
@@ -325,7 +342,22 @@ def _read(kind: str, obj: Object) -> FluxObject:
         follows_fleet=_follows_fleet(group(spec, "sourceRef"), namespace),
         depends=tuple(f"{d.get('namespace', namespace)}/{d.get('name')}" for d in parts(spec.get("dependsOn"))),
         address=text(spec.get("url")),
+        attempted=text(status.get("lastAttemptedRevision")),
+        source=_source(kind, obj, namespace),
+        leaving=bool(meta.get("deletionTimestamp")),
+        handled=text(status.get("lastHandledReconcileAt")),
     )
+
+
+def _source(kind: str, obj: Object, namespace: str) -> str:
+    """A HelmRelease's is the HelmChart that helm-controller makes for it, unless it names one."""
+    spec = group(obj, "spec")
+    named = group(spec, "sourceRef") or group(spec, "chartRef")
+    if kind == "HelmRelease" and not named:
+        return f"HelmChart/{text(group(obj, 'status').get('helmChart'))}"
+    if not named:
+        return ""
+    return f"{text(named.get('kind'))}/{text(named.get('namespace')) or namespace}/{text(named.get('name'))}"
 
 
 def _follows_fleet(source: Mapping[str, str], namespace: str) -> bool:

@@ -21,6 +21,11 @@ def quoted(text: str) -> str:
     return repr(cut)
 
 
+def rehearsal_namespace(rehearsal_id: str) -> str:
+    """Where the one branch is that a rehearsal sees (gitnamespaces(7)): nobody else's list of branches shows it."""
+    return f"karrots-{rehearsal_id}"
+
+
 def check_branch_name(name: str) -> str:
     """The name itself; UsageError when git would refuse it, or a shell, a host name or a path could trip over it.
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from karrots import clock
-from karrots.adapters.kube_answers import MOST_PAGES, Watched, decoded, is_object, whole
+from karrots.adapters.kube_answers import MOST_PAGES, Watched, decoded, is_object, warned, whole
 from karrots.effects import effect
 from karrots.errors import Failed, LoginNeeded
 
@@ -71,7 +71,7 @@ def warm() -> None:
 
 
 class Kube:
-    """One API server. Not shared between threads."""
+    """One API server. Not shared between threads. `warnings` are those of its last answer."""
 
     def __init__(self, access: Access, *, timeout: float = 30.0) -> None:
         from kubernetes.client import ApiClient, Configuration
@@ -88,6 +88,7 @@ class Kube:
         self._timeout = timeout
         self._client = ApiClient(settings)
         self._watched = Watched(self._client.rest_client.pool_manager)
+        self.warnings: tuple[str, ...] = ()
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -142,6 +143,7 @@ class Kube:
                 answer = self._client.call_api(
                     method, self.access.server + path, headers, payload, _request_timeout=self._timeout
                 )
+                self.warnings = warned(answer.headers.getlist("Warning"))
                 return answer, asking.garbled(whole(answer.response, end))
         except (HTTPError, HTTPException, ApiException, OSError) as error:
             raise ApiUnreachable(f"the API server at {self.access.server} does not answer", why=str(error)) from error

@@ -7,6 +7,7 @@ bounds the time between two bytes, and none of them is bounded in number.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from urllib3 import PoolManager
     from urllib3.connection import HTTPConnection
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 << 20  # a page of 500 large objects has some MiB
 MOST_PAGES = 2_000
 CHUNK = 1 << 16
+WARNING = re.compile(r'^\d{3} \S+ "((?:[^"\\]|\\.)*)"')
+LONGEST_WARNING = 4096
 
 
 class TooMuch(OSError):
@@ -54,6 +57,12 @@ def decoded(data: bytes) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def warned(headers: Iterable[str]) -> tuple[str, ...]:
+    """The texts of `Warning` headers (RFC 7234, 5.5): `299 - "text"`, in which quotes are escaped."""
+    found = (WARNING.search(header[:LONGEST_WARNING]) for header in headers)
+    return tuple(re.sub(r"\\(.)", r"\1", each[1]) for each in found if each)
 
 
 def is_object(found: Any) -> bool:

@@ -58,7 +58,7 @@ VERBS: dict[str, Verb] = {
     "token": Verb("token", "Print a token for one cluster, as kubeconfigs ask for it.", LOOK),
     "run": Verb("run", "Run a command against one cluster.", LOOK),
     "lint": Verb("lint", "Find what Flux would stumble over, before it does.", CONTENT),
-    "rehearse": Verb("rehearse", "Run a Terraform root through its whole life, with no cloud.", CONTENT),
+    "rehearse": Verb("rehearse", "Bring content up on a throw-away cluster, and tell what comes of it.", CONTENT),
     "render": Verb("render", "Write terraform/ and flux/services/ from cluster.yaml.", CONTENT),
     "services": Verb("services", "Core services: ls, show, enable, disable, outdated.", CONTENT),
     "flux": Verb("flux", "Flux's components as content: pin.", CONTENT),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from karrots.ops.init import Initialised
     from karrots.ops.leftovers import Finding
     from karrots.ops.listing import ClusterDetail, Fleet, FluxCount, Lineage, LineageNode, Row
-    from karrots.ops.rehearse import Found, Rehearsed
+    from karrots.ops.rehearse_terraform import Found, Rehearsed
     from karrots.ops.repair import Repairs
     from karrots.ops.runs import PastRuns, RunLog
     from karrots.ops.secrets import Secrets

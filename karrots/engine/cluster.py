@@ -325,13 +325,17 @@ def ports_of(cluster_id: str) -> list[int]:
     return sorted(_loaded(folder.of(cluster_id)).ports.values())
 
 
-def git_access(cluster_id: str) -> tuple[str, str, str]:
-    """URL, user name and password with which Flux in that cluster reads the fleet repository."""
+def git_access(cluster_id: str, *, rehearsal: bool = False) -> tuple[str, str, str]:
+    """URL, user name and password with which Flux in that cluster reads the fleet repository.
+
+    `rehearsal`: it sees the one branch of the rehearsal of that id (karrots.fleet.rehearsals).
+    """
     from karrots.engine import gitserver
 
     place = folder.of(cluster_id)
     port = _loaded(place).ports["git-server"]
-    return f"http://{ports.HOST}:{port}{gitserver.PATH}", gitserver.USERNAME, place.token.read_text().strip()
+    below = f"/rehearsals/{cluster_id}" if rehearsal else ""
+    return f"http://{ports.HOST}:{port}{below}{gitserver.PATH}", gitserver.USERNAME, place.token.read_text().strip()
 
 
 def logs(cluster_id: str) -> dict[str, Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hmac
+import re
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from karrots.adapters import process
+from karrots.adapters.git_names import rehearsal_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +36,9 @@ CHUNK = 2**16
 IDLE = 60.0
 AT_ONCE = 16
 # Flux reads branches and tags; the ledger, stashes and remote-tracking branches are none of a cluster's business.
-HIDDEN = ("refs/remotes", "refs/stash", "refs/notes", "refs/karrots", "refs/heads/karrots")
+HIDDEN = ("refs/remotes", "refs/stash", "refs/notes", "refs/karrots", "refs/heads/karrots", "refs/namespaces")
+# Below its own path a rehearsal sees a commit of its own, as the one branch there is (gitnamespaces(7)).
+REHEARSAL = re.compile(r"^/rehearsals/(?P<id>[0-9a-z]{26})(?=/)")
 
 
 class BadRequest(Exception):
@@ -89,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     def _allow(self, method: str) -> None:
         if not self.server.knows(self.headers.get("Authorization", "")):
             raise BadRequest(HTTPStatus.UNAUTHORIZED)
-        path, _, query = self.path.partition("?")
+        path, _, query = REHEARSAL.sub("", self.path, count=1).partition("?")
         if "git-receive-pack" in self.path:
             raise BadRequest(HTTPStatus.FORBIDDEN)
         if (method, path, query) not in (("GET", *ADVERTISE), ("POST", UPLOAD_PACK, "")):
@@ -150,8 +154,10 @@ class Handler(BaseHTTPRequestHandler):
                 raise
 
     def _cgi(self, size: int) -> dict[str, str]:
-        path, _, query = self.path.partition("?")
+        path, _, query = REHEARSAL.sub("", self.path, count=1).partition("?")
+        rehearsal = REHEARSAL.match(self.path)
         return process.environment({
+            **({"GIT_NAMESPACE": rehearsal_namespace(rehearsal["id"])} if rehearsal else {}),
             "GIT_PROJECT_ROOT": str(self.server.repository),
             "GIT_HTTP_EXPORT_ALL": "1",
             "REQUEST_METHOD": self.command,

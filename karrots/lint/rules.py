@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from karrots.lint.finding import Finding
+from karrots.lint.order import order
 from karrots.lint.served import served
 from karrots.lint.tree import Tree
 from karrots.lint.walk import Scope, Walk, is_sync, walk
@@ -33,7 +34,7 @@ def lint(files: Mapping[str, bytes], directory: str, variables: Iterable[str], k
     defined = _defined(walked)
     for scope in walked.scopes:
         findings += _scope(scope, known, defined)
-    return sorted(set(findings))
+    return sorted({*findings, *order(walked)})
 
 
 def _objects(walked: Walk) -> list[Object]:

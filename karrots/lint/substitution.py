@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 Path = tuple[str | int, ...]
 
@@ -21,6 +21,9 @@ DISABLED = "disabled"
 # Two dollars are one escaped, so an odd number of them begins a variable.
 _USE = re.compile(r"(?<!\$)(?:\$\$)*(?P<use>\$\{)(?P<length>#?)(?P<name>\w*)(?P<operator>:[-=?+]|:(?!\})|[=,^/#%}]|)")
 _BRACE = re.compile(r"(?<!\$)(?:\$\$)*(?P<use>\$\{)|\}")
+_PLAIN = re.compile(
+    r"(?P<escaped>\$\$\{)|\$\{(?:(?P<name>\w+)(?:(?P<operator>:?[-=?+]|[,^/#%:]+)(?P<default>[^${}]*))?\})?"
+)
 _DEFAULTS = ("=", ":=", ":-", ":?", ":+")
 
 
@@ -76,3 +79,50 @@ def is_disabled(metadata: Any) -> bool:
         return False
     groups = (metadata.get("annotations"), metadata.get("labels"))
     return any(isinstance(group, dict) and group.get(ANNOTATION) == DISABLED for group in groups)
+
+
+def fill(value: Any, values: Mapping[str, str]) -> Any:
+    """An object with plain variables and defaults filled in; None where another one is in it.
+
+    Flux substitutes in the text of a manifest, so a text that was nothing but a variable may become a number.
+    """
+    try:
+        return _filled(value, values)
+    except LookupError:
+        return None
+
+
+def _filled(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {_filled_text(str(key), values): _filled(part, values) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, values) for part in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    made = _filled_text(value, values)
+    return _read(made) if made != value and "\n" not in made else made
+
+
+def _filled_text(text: str, values: Mapping[str, str]) -> str:
+    """Raises LookupError for a variable without a value, and for any operator but a default."""
+    return _PLAIN.sub(lambda match: _value(match, values), text)
+
+
+def _value(match: re.Match[str], values: Mapping[str, str]) -> str:
+    if match["escaped"]:
+        return "${"
+    if match["name"] is None or (match["operator"] and match["operator"] not in ("=", ":=", ":-")):
+        raise LookupError(match[0])
+    if match["operator"] and not values.get(match["name"]):
+        return match["default"] or ""
+    return values[match["name"]]
+
+
+def _read(text: str) -> Any:
+    from karrots.spec import yaml_file
+
+    try:
+        found = yaml_file.load(text, "a value").value
+    except yaml_file.YamlProblem:
+        return text
+    return found if isinstance(found, (int, float, bool)) else text

@@ -35,11 +35,20 @@ class Scope:
     def is_root(self) -> bool:
         return self.owner is None
 
+    def namespace_of(self, each: Object) -> str:
+        """A Kustomization's targetNamespace wins over what the manifest and its kustomizations say."""
+        target = self.owner.spec("targetNamespace") if self.owner else None
+        return target if isinstance(target, str) and target else each.namespace
+
     @cached_property
-    def inline(self) -> set[str]:
+    def inline_values(self) -> dict[str, str]:
         """Names that the Kustomization gives values itself."""
         values = self.owner.spec("postBuild", "substitute") if self.owner else None
-        return set(values) if isinstance(values, dict) else set()
+        return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
+
+    @property
+    def inline(self) -> set[str]:
+        return set(self.inline_values)
 
     @cached_property
     def sources(self) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from karrots import places
 from karrots.engine import binaries, cluster
 from karrots.engine.folder import Request
 from karrots.errors import Failed, KarrotsError, NotFound
+from karrots.fleet import rehearsals
 from karrots.report.events import StepFinished, StepProgress, StepStarted
 from karrots.report.text import seconds_text
 
@@ -205,9 +206,14 @@ def stop(names: Sequence[str]) -> EngineClusters:
     return EngineClusters(tuple(described(one(found.id)) for found in chosen))
 
 
+def _has_state(cluster_id: str) -> bool:
+    return (places.terraform_states() / cluster_id).is_dir()
+
+
 def clean(settings: Settings, *, binaries_too: bool) -> Freed:
     """Removes stray processes, clusters that no Terraform state knows, and builds nobody uses."""
-    orphans = [c for c in cluster.clusters() if not (places.terraform_states() / c.id).is_dir()]
+    rehearsed = rehearsals.ids(alive=True)
+    orphans = [c for c in cluster.clusters() if c.id not in rehearsed and not _has_state(c.id)]
     chosen = [c for c in orphans if settings.ask(f"Remove '{c.name}' ({c.id})? No Terraform state knows it.")]
     stopped = len(cluster.end_strays())
     for orphan in chosen:

@@ -22,7 +22,7 @@ from karrots.adapters.process import shell_line
 from karrots.adapters.terraform_store import StateStore
 from karrots.engine import cluster, folder
 from karrots.errors import KarrotsError
-from karrots.fleet import operations
+from karrots.fleet import operations, rehearsals
 from karrots.fleet.ledger import KEPT
 from karrots.providers import local
 from karrots.steps import state_check
@@ -125,9 +125,24 @@ def _resources(state: Path) -> int:
         return 1
 
 
+def of_rehearsals(scene: Scene) -> Iterator[Finding]:
+    """Ended rehearsals take their marks along; a mark whose process is gone speaks of one that was killed."""
+    for mark in rehearsals.every():
+        if mark.is_over and not _is_of_others(scene, mark.repository):
+            yield Finding(
+                "rehearsal",
+                f"the rehearsal {mark.id}",
+                "it was killed: its process is gone",
+                "its cluster ends, and its ref goes",
+                f"python3 -m karrots.engine down --id {mark.id}",
+                mark.id,
+            )
+
+
 def clusters(scene: Scene) -> Iterator[Finding]:
+    """Without those of rehearsals, which no ledger hears of."""
     found = [(place.path.name, _repository(place)) for place in folder.every() if not _is_busy(place.path.name)]
-    known = scene.records()
+    known = {*scene.records(), *rehearsals.ids()}
     for cluster_id, repository in found:
         if cluster_id in known or _is_of_others(scene, repository):
             continue
@@ -370,11 +385,12 @@ def _by_id(scene: Scene, kind: str, home: Path) -> Iterator[Finding]:
 def refs(scene: Scene) -> Iterator[Finding]:
     if scene.workspace is None:
         return
-    found = scene.workspace.repo.refs(f"{KEPT}/")
-    known = scene.records()
-    for ref in found:
-        if ref.rpartition("/")[2] not in known:
-            why = scene.behind or "no record of this fleet has its id"
+    found = scene.workspace.repo.refs(f"{KEPT}/", f"{rehearsals.NAMESPACES}/")
+    ids = {ref: ref.removeprefix(f"{KEPT}/") if ref.startswith(KEPT) else rehearsals.id_of(ref) for ref in found}
+    known = {*scene.records(), *rehearsals.ids()}
+    for ref, of in ids.items():
+        if of and of not in known:
+            why = scene.behind or "neither a record of this fleet nor a rehearsal has its id"
             mending = "" if scene.behind else "the ref goes; what it held back may be collected by git"
             yield Finding("ref", ref, why, mending, shell_line(["git", "update-ref", "-d", ref]), ref)
 
@@ -407,6 +423,6 @@ def _entries(home: Path) -> list[Path]:
 
 # In this order they are mended: what only bears an id goes before the cluster's folder, which says whose it is.
 KINDS: tuple[Callable[[Scene], Iterable[Finding]], ...] = (
-    of_git, leases, footprints, kubeconfigs, states, clusters, processes, of_terraform, of_engine, refs, records,
-    demos, half_written, state_buckets,
+    of_git, of_rehearsals, leases, footprints, kubeconfigs, states, clusters, processes, of_terraform, of_engine, refs,
+    records, demos, half_written, state_buckets,
 )  # fmt: skip

@@ -11,7 +11,7 @@ from karrots.adapters import git_locks
 from karrots.adapters.terraform_store import StateStore
 from karrots.engine import cluster, folder, locks
 from karrots.errors import KarrotsError, Leftovers, Refused, UsageError
-from karrots.fleet import operations
+from karrots.fleet import operations, rehearsals
 from karrots.fleet.receipt import receipt
 from karrots.fleet.workspace import Workspace
 from karrots.ops import leftovers
@@ -136,6 +136,15 @@ def _swept(record: Record) -> dict[str, int]:
     return dict(swept.looked_for)
 
 
+def _rehearsal(settings: Settings, place: Scene, finding: Finding) -> None:  # noqa: ARG001
+    """As it would have ended itself. Where its repository is gone, so is its ref."""
+    mark = next(mark for mark in rehearsals.every() if mark.id == finding.subject)
+    cluster.down(mark.id)
+    if place.workspace is not None:
+        place.workspace.repo.set_refs({mark.ref: None})
+    rehearsals.end(mark.id)
+
+
 def _cluster(settings: Settings, place: Scene, finding: Finding) -> None:  # noqa: ARG001
     cluster.down(finding.subject)
 
@@ -191,6 +200,7 @@ def _state_bucket(settings: Settings, place: Scene, finding: Finding) -> None:  
 MENDERS: dict[str, Callable[[Settings, Scene, Finding], None]] = {
     "lease": _lease,
     "record": _record,
+    "rehearsal": _rehearsal,
     "cluster": _cluster,
     "process": _process,
     "state": _state,

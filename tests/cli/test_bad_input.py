@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 NEEDS_A_REPOSITORY = (
     ("create",), ("branch", "feature/x"), ("apply",), ("sync",), ("destroy", "qa"), ("ls",), ("status",),
     ("show", "qa"), ("tree",), ("diff", "a", "b"), ("lint",), ("render",), ("eject",), ("identity",), ("env",),
-    ("kubeconfig",), ("run", "qa", "--", "true"), ("fence",), ("secrets",),
+    ("kubeconfig",), ("run", "qa", "--", "true"), ("fence",), ("secrets",), ("rehearse",),
 )  # fmt: skip
 NEEDS_A_DIRECTORY = (
     ("create",), ("branch", "feature/x"), ("apply",), ("sync",), ("destroy",), ("show",), ("lint",), ("render",),
-    ("eject",), ("identity",), ("env",), ("kubeconfig",), ("fence",), ("secrets",),
+    ("eject",), ("identity",), ("env",), ("kubeconfig",), ("fence",), ("secrets",), ("rehearse",),
 )  # fmt: skip
 
 HOSTILE_BRANCHES = (

@@ -16,6 +16,7 @@ import pytest
 from karrots.adapters import process
 from karrots.engine import gitserver, ports, processes
 from karrots.engine.gitserver import LARGEST_BODY, PATH
+from karrots.fleet import rehearsals
 from tests.support.repositories import commit, git, repository
 
 if TYPE_CHECKING:
@@ -238,3 +239,19 @@ def test_the_settings_of_the_user_do_not_count(tmp_path: Path) -> None:
     told = gitserver._settings(tmp_path)
     assert told["GIT_CONFIG_GLOBAL"] == "/dev/null"
     assert told["GIT_CONFIG_NOSYSTEM"] == "1"
+
+
+def test_a_rehearsal_sees_its_own_commit_and_nobody_elses_does(server: Running, origin: Path, tmp_path: Path) -> None:
+    """One that no branch reaches; below another id there is nothing."""
+    one, other = "0" * 26, "1" * 26
+    tree = git(origin, "rev-parse", "HEAD^{tree}")
+    made = git(origin, "commit-tree", tree, "-p", "HEAD", "-m", "A merge that nobody made")
+    git(origin, "update-ref", rehearsals.ref_of(one), made)
+    url = server.url().removesuffix(PATH)
+    assert clone(f"{url}/rehearsals/{one}{PATH}", tmp_path / "mine", "-c", "protocol.version=2").returncode == 0
+    assert git(tmp_path / "mine", "for-each-ref", "--format=%(objectname)", "refs/remotes/origin/rehearsal") == made
+    assert "origin/main" not in git(tmp_path / "mine", "branch", "--remotes")
+    assert made not in git(tmp_path, "ls-remote", f"{url}/rehearsals/{other}{PATH}")
+    assert made not in git(tmp_path, "ls-remote", server.url())
+    assert server.ask("GET", f"/rehearsals/../{ADVERTISE.lstrip('/')}")[0] == 404
+    assert server.ask("GET", f"/rehearsals/{one}{PATH}/info/refs?service=git-receive-pack")[0] == 403

@@ -21,7 +21,7 @@ from tests.support.variants import VARIANTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from karrots.ops.rehearse import Rehearsed
+    from karrots.ops.rehearse_terraform import Rehearsed
     from karrots.replay.schemas import Recorded
     from tests.replay.faults import Fault
     from tests.support.variants import Variant

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from karrots.ops.rehearse import of_folder
+from karrots.ops.rehearse_terraform import of_folder
 from karrots.ops.settings import Settings
 from karrots.report.reporters import QuietReporter
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from karrots.ops.rehearse import Rehearsed
+    from karrots.ops.rehearse_terraform import Rehearsed
     from karrots.replay.schemas import Recorded
 
 

@@ -307,4 +307,5 @@ def test_nobody_else_begins_a_sync() -> None:
                     if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
                 }
                 callers |= {f"{file.name}:{scope.name}"} if "install_sync" in called else set()
-    assert callers == {"ahead.py:_bring", "syncing.py:run", "syncing.py:keep_synced"}
+    rehearsal = {"rehearsing.py:run", "rehearsing.py:_wait"}  # tests/unit/ops/test_rehearse.py
+    assert callers == {"ahead.py:_bring", "syncing.py:run", "syncing.py:keep_synced", *rehearsal}
