@@ -63,11 +63,6 @@ class Scope:
     def names_identity(self) -> bool:
         return ("ConfigMap", CONFIG_MAP) in self.sources
 
-    def namespace_of(self, each: Object) -> str:
-        """A Kustomization's targetNamespace wins over what the manifest and its kustomizations say."""
-        target = self.owner.spec("targetNamespace") if self.owner else None
-        return target if isinstance(target, str) and target else each.namespace
-
     @property
     def substitutes(self) -> bool:
         """Without any variable Flux leaves every `${…}` as it stands."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import REAL_ENVIRONMENT
+from tests.support import environment
 from tests.support.variants import VARIANTS
 
 ACCEPTED = Path(__file__).parents[1] / "data" / "checkov.yaml"
@@ -67,7 +67,7 @@ def test_each_accepted_finding_has_its_reason(cloud: str) -> None:
 
 @pytest.fixture
 def checkov() -> str:
-    program = REAL_ENVIRONMENT.get("KARROTS_TEST_CHECKOV")
+    program = environment.REAL.get("KARROTS_TEST_CHECKOV")
     if not program:
         pytest.skip("checkov is not named in KARROTS_TEST_CHECKOV (CONTRIBUTING.md, Which tests to run)")
     return program

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import REAL_ENVIRONMENT
+from tests.support import environment
 
 MIRROR = re.compile(r'filesystem_mirror\s*\{[^}]*?path\s*=\s*"([^"]+)"')
 NONE = (
@@ -24,14 +24,14 @@ NONE = (
 
 def mirror(name: str) -> Path | None:
     """The folder that holds this provider, `hashicorp/aws`, for a mirror's readers."""
-    folders = [REAL_ENVIRONMENT.get("KARROTS_TEST_PROVIDER_MIRROR", ""), *_configured()]
+    folders = [environment.REAL.get("KARROTS_TEST_PROVIDER_MIRROR", ""), *_configured()]
     found = (Path(folder) for folder in folders if folder)
     return next((folder for folder in found if (folder / "registry.terraform.io" / name).is_dir()), None)
 
 
 def _configured() -> list[str]:
-    home = Path(REAL_ENVIRONMENT.get("HOME", os.devnull))
-    settings = Path(REAL_ENVIRONMENT.get("TF_CLI_CONFIG_FILE", home / ".terraformrc"))
+    home = Path(environment.REAL.get("HOME", os.devnull))
+    settings = Path(environment.REAL.get("TF_CLI_CONFIG_FILE", home / ".terraformrc"))
     return MIRROR.findall(settings.read_text(encoding="utf-8")) if settings.is_file() else []
 
 
