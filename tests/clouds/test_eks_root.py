@@ -172,7 +172,8 @@ def test_a_life(aws: Account, settings: Path, tmp_path: Path) -> None:
         "cluster_id": ID,
         "cluster_name": main.name,
     }
-    assert set(made) == {"cluster_id", "cluster_name", "endpoint", "ca_data", "vpc_id"}
+    known = {"cluster_id", "cluster_name", "endpoint", "ca_data", "vpc_id", "node_role", "node_subnets"}
+    assert set(made) == known
     nodes = run.at(ResourceStarted, r"aws_eks_node_group\..*")[0]
     assert max(run.at(ResourceDone, r"aws_eks_addon\.(vpc_cni|pod_identity)")) < nodes
     assert max(run.at(ResourceDone, r"aws_route\.nodes.*|aws_route_table_association\.nodes.*")) < nodes
