@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CLOUDS = ("eks", "gke", "aks")
 COMMON_OUTPUTS = {"cluster_id", "cluster_name", "endpoint", "ca_data"}
 OUTPUTS = {
-    "eks": {"vpc_id"},
+    "eks": {"vpc_id", "node_role", "node_subnets"},
     "gke": {"network", "location", "dns_identity", "shared_network"},
     "aks": {"resource_group", "node_resource_group", "dns_identity", "shared_network"},
 }
