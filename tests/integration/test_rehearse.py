@@ -238,7 +238,7 @@ def test_an_ejected_cluster_directory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        ((), ExitCode.USAGE, "karrots rehearse --terraform"),
+        ((), ExitCode.USAGE, "is not in a git repository"),
         (("--terraform", "a", "--root", "b"), ExitCode.USAGE, "two roots"),
         (("--terraform", "--root", "empty"), ExitCode.NOT_FOUND, "there is no Terraform in"),
         (("--terraform", "--root", "nowhere"), ExitCode.NOT_FOUND, "there is no Terraform in"),
